@@ -1,0 +1,1 @@
+"""What runs: a file per flow, and the command line."""

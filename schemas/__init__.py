@@ -1,0 +1,1 @@
+"""What passes between stages: table schemas, the gate that enforces them, references, errors."""

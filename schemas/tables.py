@@ -1,0 +1,188 @@
+"""The lake's tables: one Arrow schema each, with its name and version in the metadata.
+
+A column that may be null is declared with `_maybe`; all others are required.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import pyarrow as pa
+
+
+class Domain(StrEnum):
+    """What kind of task a problem sets; decides which verifiers apply."""
+
+    MATH = "math"
+    CODE = "code"
+    CHOICE = "choice"
+    INSTRUCTION = "instruction"
+    OPEN = "open"
+
+
+class Origin(StrEnum):
+    """Where a trace came from."""
+
+    GENERATED = "generated"
+    IMPORTED = "imported"
+    REWRITTEN = "rewritten"
+    SEARCHED = "searched"
+
+
+class Status(StrEnum):
+    """What a verifier says of a trace.
+
+    `unverifiable`: there is no reference to check against. `error`: the verifier broke or timed out.
+    Neither is ever `incorrect`.
+    """
+
+    CORRECT = "correct"
+    INCORRECT = "incorrect"
+    UNVERIFIABLE = "unverifiable"
+    ERROR = "error"
+
+
+LABELS: Final = pa.map_(pa.string(), pa.string())
+SPANS: Final = pa.list_(
+    pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("text", pa.string())])
+)
+
+
+def _column(name: str, kind: pa.DataType) -> "pa.Field[pa.DataType]":
+    return pa.field(name, kind, nullable=False)
+
+
+def _maybe(name: str, kind: pa.DataType) -> "pa.Field[pa.DataType]":
+    return pa.field(name, kind, nullable=True)
+
+
+def _table(name: str, version: int, *columns: "pa.Field[pa.DataType]") -> pa.Schema:
+    return pa.schema(columns, metadata={"tracemill.table": name, "tracemill.version": str(version)})
+
+
+PERSONAS: Final = _table(
+    "personas",
+    1,
+    _column("persona_id", pa.string()),
+    _column("persona", pa.string()),
+    _maybe("domain", pa.string()),
+    _column("source", pa.string()),
+)
+
+PROBLEMS: Final = _table(
+    "problems",
+    1,
+    _column("problem_id", pa.string()),
+    _column("domain", pa.string()),
+    _column("question", pa.string()),
+    _maybe("reference", pa.string()),
+    _maybe("tests", pa.string()),
+    _maybe("constraints", pa.string()),
+    _maybe("persona_id", pa.string()),
+    _column("source", pa.string()),
+    _maybe("source_row", pa.int64()),
+    _column("round", pa.int32()),
+)
+
+TRACES: Final = _table(
+    "traces",
+    1,
+    _column("trace_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("sample_index", pa.int32()),
+    _column("origin", pa.string()),
+    _maybe("parent_trace_id", pa.string()),
+    _maybe("fork_step", pa.int32()),
+    _column("text", pa.string()),
+    _column("step_offsets", pa.list_(pa.int32())),
+    _column("splitter", pa.string()),
+    _maybe("model", pa.string()),
+    _maybe("model_revision", pa.string()),
+    _maybe("engine", pa.string()),
+    _maybe("template_hash", pa.string()),
+    _maybe("temperature", pa.float32()),
+    _maybe("top_p", pa.float32()),
+    _maybe("seed", pa.int64()),
+    _maybe("max_tokens", pa.int32()),
+    _maybe("prompt_tokens", pa.int32()),
+    _maybe("completion_tokens", pa.int32()),
+    _maybe("finish_reason", pa.string()),
+    _column("source", pa.string()),
+    _maybe("source_row", pa.int64()),
+    _maybe("source_labels", LABELS),
+)
+
+VERDICTS: Final = _table(
+    "verdicts",
+    1,
+    _column("trace_id", pa.string()),
+    _column("verifier", pa.string()),
+    _column("verifier_version", pa.string()),
+    _column("status", pa.string()),
+    _maybe("score", pa.float32()),
+    _maybe("extracted_answer", pa.string()),
+    _maybe("first_wrong_step", pa.int32()),
+    _maybe("step_scores", pa.list_(pa.float32())),
+    _column("reason", pa.string()),
+    _column("elapsed_ms", pa.float32()),
+)
+
+CONTAMINATION: Final = _table(
+    "contamination",
+    1,
+    _column("problem_id", pa.string()),
+    _column("benchmark", pa.string()),
+    _column("item", pa.string()),
+    _column("mode", pa.string()),
+    _column("coverage", pa.float32()),
+    _column("spans", SPANS),
+)
+
+DROPPED: Final = _table(
+    "dropped",
+    1,
+    _column("table", pa.string()),
+    _column("row_id", pa.string()),
+    _column("stage", pa.string()),
+    _column("reason", pa.string()),
+    _maybe("evidence", pa.string()),
+    _maybe("duplicate_of", pa.string()),
+)
+
+PAIRS: Final = _table(
+    "pairs",
+    1,
+    _column("pair_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("chosen_trace_id", pa.string()),
+    _column("rejected_trace_id", pa.string()),
+    _column("rule", pa.string()),
+    _maybe("margin", pa.float32()),
+    _maybe("on_policy", pa.bool_()),
+    _column("shared_prefix", pa.int32()),
+)
+
+REWRITES: Final = _table(
+    "rewrites",
+    1,
+    _column("item", pa.string()),
+    _column("round", pa.int32()),
+    _column("step", pa.int32()),
+    _column("before", pa.string()),
+    _column("after", pa.string()),
+    _column("reviewer", pa.string()),
+    _column("opened_at", pa.timestamp("ms", tz="UTC")),
+    _column("saved_at", pa.timestamp("ms", tz="UTC")),
+    _maybe("continuation_trace_id", pa.string()),
+    _maybe("outcome", pa.string()),
+)
+
+TABLES: Final[dict[str, pa.Schema]] = {
+    "personas": PERSONAS,
+    "problems": PROBLEMS,
+    "traces": TRACES,
+    "verdicts": VERDICTS,
+    "contamination": CONTAMINATION,
+    "dropped": DROPPED,
+    "pairs": PAIRS,
+    "rewrites": REWRITES,
+}

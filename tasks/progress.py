@@ -1,0 +1,42 @@
+"""Progress of long work, reported to whoever watches: the terminal, a page, or nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Watcher(Protocol):
+    """Told what a stage is doing; rate and time left are the watcher's to work out."""
+
+    def started(self, stage: str, total: int | None) -> None:
+        """A stage begins; `total` rows are to come, None where that is not known."""
+
+    def advanced(self, stage: str, rows: int) -> None:
+        """`rows` more rows are done."""
+
+    def finished(self, stage: str, summary: str) -> None:
+        """A stage is done, with one line on its outcome."""
+
+
+class _Nobody:
+    def started(self, stage: str, total: int | None) -> None: ...
+    def advanced(self, stage: str, rows: int) -> None: ...
+    def finished(self, stage: str, summary: str) -> None: ...
+
+
+_watchers: list[Watcher] = [_Nobody()]
+
+
+def watcher() -> Watcher:
+    """Whoever watches now."""
+    return _watchers[-1]
+
+
+@contextmanager
+def watched_by(new: Watcher) -> Iterator[None]:
+    """Report to `new` inside the block."""
+    _watchers.append(new)
+    try:
+        yield
+    finally:
+        _watchers.remove(new)
