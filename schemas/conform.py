@@ -35,20 +35,11 @@ def rows(records: list[dict[str, object]], schema: pa.Schema, *, at: str) -> pa.
             raise SchemaError(
                 f"{at}: record {index} differs from the schema in columns {sorted(record.keys() ^ expected)}"
             )
-    columns = {name: [record[name] for record in records] for name in schema.names}
-    return columns_to_table(columns, schema, at=at)
-
-
-def columns_to_table(columns: "dict[str, list[object]]", schema: pa.Schema, *, at: str) -> pa.Table:
-    """Build a table from whole columns, through the same gate."""
     try:
-        arrays = {
-            name: pa.array(values, schema.field(name).type) for name, values in columns.items() if name in schema.names
-        }
+        table = pa.table({field.name: pa.array([one[field.name] for one in records], field.type) for field in schema})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
         raise SchemaError(f"{at}: a value does not fit its column: {exc}") from exc
-    extra = {name: pa.array([None] * len(values)) for name, values in columns.items() if name not in schema.names}
-    return conform(pa.table({**arrays, **extra}), schema, at=at)
+    return conform(table, schema, at=at)
 
 
 def _cast(

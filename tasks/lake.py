@@ -1,0 +1,213 @@
+"""The lake: content-addressed tables of Parquet parts, each with a manifest that is written last.
+
+`<lake>/<table>/<key>/part-<index>-<digest>.parquet` and `manifest.json`. A part's name carries the head of its
+sha256, so a part found after a crash can be trusted or not without a manifest. A stage whose manifests are there
+and whose parts' digests hold is not run again; a part that is missing or damaged is made again, alone.
+"""
+
+import hashlib
+import io
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from schemas.conform import conform
+from schemas.errors import DamagedError, LakeError
+from schemas.refs import Manifest, Part, Ref, Snapshot, Stage
+from schemas.tables import TABLES
+from tasks.storage import Storage
+
+Make = Callable[[], Mapping[str, pa.Table]]
+"""Makes one part of each of a stage's tables."""
+
+ROW_GROUP: Final = 100_000
+_COUNTED: Final = {
+    "traces": "model",
+    "verdicts": "status",
+    "dropped": "reason",
+    "contamination": "benchmark",
+    "pairs": "rule",
+}
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as one Parquet file; equal tables give equal bytes."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP)
+    return sink.getvalue()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake at a folder or an fsspec URL. It holds no state: many processes may use one lake at once."""
+
+    url: str
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Its files."""
+        return Storage(self.url)
+
+    def run(self, stage: Stage, parts: Callable[[], Iterable[Make]]) -> dict[str, Ref]:
+        """Bring a stage's tables about and return where they are.
+
+        Nothing runs if all of them are whole. Otherwise `parts()` is walked in order and just those parts are made
+        that are not there or do not match their digest.
+
+        Raises:
+            LakeError: the lake cannot be written.
+            SchemaError: a part breaks its table's contract.
+        """
+        refs = {table: stage.output(table) for table in stage.tables}
+        if all(self.whole(ref) for ref in refs.values()):
+            return refs
+        for ref in refs.values():
+            self.storage.sweep(ref.path)
+        found = {table: self._sound_parts(ref) for table, ref in refs.items()}
+        total = 0
+        for index, make in enumerate(parts()):
+            total += 1
+            missing = [table for table in stage.tables if index not in found[table]]
+            made = make() if missing else {}
+            for table in missing:
+                found[table][index] = self._write_part(refs[table], index, made[table], stage.name)
+        for table, ref in refs.items():
+            self._write_manifest(ref, stage, [found[table][index] for index in range(total)])
+        return refs
+
+    def manifest(self, ref: Ref) -> Manifest | None:
+        """The manifest of a table; None if there is none that can be read."""
+        data = self.storage.read(f"{ref.path}/manifest.json")
+        try:
+            return None if data is None else Manifest.model_validate_json(data)
+        except ValidationError:
+            return None
+
+    def whole(self, ref: Ref) -> bool:
+        """Whether the manifest is there and every part matches its digest."""
+        manifest = self.manifest(ref)
+        return manifest is not None and all(
+            self.storage.digest(f"{ref.path}/{part.name}") == part.sha256 for part in manifest.parts
+        )
+
+    def dataset(self, table: str, refs: Sequence[Ref]) -> ds.Dataset:
+        """Several keys of one table as one Arrow dataset, with the table's own schema.
+
+        Raises:
+            LakeError: one of them was never finished.
+        """
+        paths: list[str] = []
+        for ref in refs:
+            manifest = self.manifest(ref)
+            if manifest is None:
+                raise LakeError(f"lake {self.url}: {ref.path} is not finished; run the recipe again")
+            paths += [self.storage.full(f"{ref.path}/{part.name}") for part in manifest.parts]
+        if not paths:
+            return ds.dataset(TABLES[table].empty_table())
+        return ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=self.storage.filesystem)
+
+    def read(self, *refs: Ref, columns: list[str] | None = None) -> pa.Table:
+        """Read the parts of one table (of one or several keys) in order, all columns or some.
+
+        Raises:
+            DamagedError: a part is missing or cannot be read as Parquet.
+        """
+        try:
+            return self.dataset(refs[0].table, refs).to_table(columns=columns)
+        except (OSError, pa.ArrowInvalid) as exc:
+            names = ", ".join(ref.path for ref in refs)
+            raise DamagedError(
+                f"lake {self.url}: a part of {names} is missing or damaged; run the recipe again to remake it: {exc}"
+            ) from exc
+
+    def read_part(self, ref: Ref, index: int) -> pa.Table:
+        """Read one part of a table."""
+        manifest = self.manifest(ref)
+        if manifest is None:
+            raise LakeError(f"lake {self.url}: {ref.path} is not finished; run the recipe again")
+        data = self.storage.read(f"{ref.path}/{manifest.parts[index].name}")
+        if data is None or hashlib.sha256(data).hexdigest() != manifest.parts[index].sha256:
+            raise DamagedError(f"lake {self.url}: {ref.path}/{manifest.parts[index].name} is missing or damaged")
+        return conform(pq.read_table(io.BytesIO(data)), TABLES[ref.table], at=ref.path)
+
+    def record(self, snapshot: Snapshot) -> None:
+        """Note a finished run. A run with the same outcome replaces its earlier note."""
+        identity = snapshot.model_dump_json(exclude={"created"})
+        name = hashlib.sha256(identity.encode()).hexdigest()[:20]
+        self.storage.write(f"snapshots/{name}.json", snapshot.model_dump_json(indent=2).encode())
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every finished run, oldest first."""
+        read = (self.storage.read(f"snapshots/{name}") for name in self.storage.names("snapshots"))
+        return sorted(
+            (Snapshot.model_validate_json(data) for data in read if data is not None), key=lambda one: one.created
+        )
+
+    def newest(self) -> dict[str, tuple[Ref, ...]]:
+        """The newest version of each table, by name."""
+        tables: dict[str, tuple[Ref, ...]] = {}
+        for snapshot in self.snapshots():
+            tables |= snapshot.tables
+        return tables
+
+    def _sound_parts(self, ref: Ref) -> dict[int, Part]:
+        """The parts in a folder that match the digest in their name, by index."""
+        sound: dict[int, Part] = {}
+        for name in self.storage.names(ref.path):
+            data = self.storage.read(f"{ref.path}/{name}") if name.startswith("part-") else None
+            if data is None:
+                continue
+            digest = hashlib.sha256(data).hexdigest()
+            _, index, head = name.removesuffix(".parquet").split("-")
+            if digest.startswith(head):
+                rows = pq.read_metadata(io.BytesIO(data)).num_rows
+                sound.setdefault(int(index), Part(name=name, rows=rows, bytes=len(data), sha256=digest))
+            else:
+                self.storage.remove(f"{ref.path}/{name}")
+        return sound
+
+    def _write_part(self, ref: Ref, index: int, table: pa.Table, at: str) -> Part:
+        data = parquet_bytes(conform(table, TABLES[ref.table], at=at))
+        digest = hashlib.sha256(data).hexdigest()
+        name = f"part-{index:05d}-{digest[:16]}.parquet"
+        self.storage.write(f"{ref.path}/{name}", data)
+        return Part(name=name, rows=table.num_rows, bytes=len(data), sha256=digest)
+
+    def _write_manifest(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
+        schema = TABLES[ref.table]
+        manifest = Manifest(
+            table=ref.table,
+            schema_version=(schema.metadata or {})[b"tracemill.version"].decode(),
+            columns={field.name: str(field.type) for field in schema},
+            rows=sum(part.rows for part in parts),
+            counts=self._counts(ref, parts),
+            parts=tuple(parts),
+            stage=stage,
+            tools=tool_versions(),
+            created=datetime.now(UTC),
+        )
+        self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
+
+    def _counts(self, ref: Ref, parts: Sequence[Part]) -> dict[str, int]:
+        column = _COUNTED.get(ref.table)
+        if column is None or not parts:
+            return {}
+        paths = [self.storage.full(f"{ref.path}/{part.name}") for part in parts]
+        dataset = ds.dataset(paths, schema=TABLES[ref.table], format="parquet", filesystem=self.storage.filesystem)
+        counted = dataset.to_table(columns=[column]).group_by(column).aggregate([([], "count_all")])
+        return dict(sorted((str(row[column]), int(row["count_all"])) for row in counted.to_pylist()))
+
+
+def tool_versions() -> dict[str, str]:
+    """The versions that a result may depend on, by tool."""
+    packages = ("tracemill", "pyarrow", "numpy", "numba", "math-verify", "datasets", "prefect")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
