@@ -1,0 +1,1 @@
+"""Import: traces that somebody already has become `problems` and `traces`."""
