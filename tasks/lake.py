@@ -24,12 +24,12 @@ from schemas.conform import conform
 from schemas.errors import DamagedError, LakeError
 from schemas.refs import Manifest, Part, Ref, Snapshot, Stage
 from schemas.tables import TABLES
+from tasks.parts import intact, sound_parts, write_part
 from tasks.storage import Storage
 
 Make = Callable[[], Mapping[str, pa.Table]]
 """Makes one part of each of a stage's tables."""
 
-ROW_GROUP: Final = 100_000
 _COUNTED: Final = {
     "traces": "model",
     "verdicts": "status",
@@ -37,13 +37,6 @@ _COUNTED: Final = {
     "contamination": "benchmark",
     "pairs": "rule",
 }
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as one Parquet file; equal tables give equal bytes."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP)
-    return sink.getvalue()
 
 
 @dataclass(frozen=True)
@@ -72,14 +65,15 @@ class Lake:
             return refs
         for ref in refs.values():
             self.storage.sweep(ref.path)
-        found = {table: self._sound_parts(ref) for table, ref in refs.items()}
+        found = {table: sound_parts(self.storage, ref.path) for table, ref in refs.items()}
         total = 0
         for index, make in enumerate(parts()):
             total += 1
             missing = [table for table in stage.tables if index not in found[table]]
             made = make() if missing else {}
             for table in missing:
-                found[table][index] = self._write_part(refs[table], index, made[table], stage.name)
+                part = conform(made[table], TABLES[table], at=stage.name)
+                found[table][index] = write_part(self.storage, refs[table].path, index, part)
         for table, ref in refs.items():
             self._write_manifest(ref, stage, [found[table][index] for index in range(total)])
         return refs
@@ -95,9 +89,7 @@ class Lake:
     def whole(self, ref: Ref) -> bool:
         """Whether the manifest is there and every part matches its digest."""
         manifest = self.manifest(ref)
-        return manifest is not None and all(
-            self.storage.digest(f"{ref.path}/{part.name}") == part.sha256 for part in manifest.parts
-        )
+        return manifest is not None and intact(self.storage, ref.path, manifest.parts)
 
     def dataset(self, table: str, refs: Sequence[Ref]) -> ds.Dataset:
         """Several keys of one table as one Arrow dataset, with the table's own schema.
@@ -158,29 +150,6 @@ class Lake:
         for snapshot in self.snapshots():
             tables |= snapshot.tables
         return tables
-
-    def _sound_parts(self, ref: Ref) -> dict[int, Part]:
-        """The parts in a folder that match the digest in their name, by index."""
-        sound: dict[int, Part] = {}
-        for name in self.storage.names(ref.path):
-            data = self.storage.read(f"{ref.path}/{name}") if name.startswith("part-") else None
-            if data is None:
-                continue
-            digest = hashlib.sha256(data).hexdigest()
-            _, index, head = name.removesuffix(".parquet").split("-")
-            if digest.startswith(head):
-                rows = pq.read_metadata(io.BytesIO(data)).num_rows
-                sound.setdefault(int(index), Part(name=name, rows=rows, bytes=len(data), sha256=digest))
-            else:
-                self.storage.remove(f"{ref.path}/{name}")
-        return sound
-
-    def _write_part(self, ref: Ref, index: int, table: pa.Table, at: str) -> Part:
-        data = parquet_bytes(conform(table, TABLES[ref.table], at=at))
-        digest = hashlib.sha256(data).hexdigest()
-        name = f"part-{index:05d}-{digest[:16]}.parquet"
-        self.storage.write(f"{ref.path}/{name}", data)
-        return Part(name=name, rows=table.num_rows, bytes=len(data), sha256=digest)
 
     def _write_manifest(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
         schema = TABLES[ref.table]

@@ -16,7 +16,8 @@ from schemas.conform import rows
 from schemas.errors import DamagedError, LakeError, SchemaError
 from schemas.refs import Ref, Snapshot, Stage
 from schemas.tables import DROPPED
-from tasks.lake import Lake, parquet_bytes
+from tasks.lake import Lake
+from tasks.parts import parquet_bytes
 from tasks.storage import Storage
 
 

@@ -1,0 +1,72 @@
+"""What a run came to: the numbers behind the card, the page, the terminal and `tracemill stats`."""
+
+from pydantic import Field
+
+from schemas.base import ConfigBase
+
+
+class FunnelStep(ConfigBase):
+    """What one stage left of one table, and why it dropped the rest."""
+
+    stage: str
+    table: str
+    before: int
+    after: int
+    reasons: dict[str, int]
+
+
+class BenchmarkOverlap(ConfigBase):
+    """How much of a benchmark the problems overlap."""
+
+    benchmark: str
+    items: int
+    overlapped: int
+    problems: int
+
+
+class Disagreement(ConfigBase):
+    """A verdict that differs from the label that came with the trace."""
+
+    trace_id: str
+    label: str
+    status: str
+    extracted_answer: str | None
+    reference: str | None
+    reason: str
+
+
+class LabelAgreement(ConfigBase):
+    """Verdicts against the labels that came along, over the traces that have both."""
+
+    label: str
+    labelled: int
+    agreeing: int
+    low: float
+    high: float
+    disagreements: tuple[Disagreement, ...]
+
+    @property
+    def share(self) -> float:
+        """Agreeing / labelled; `low` and `high` are its Wilson 95 % interval."""
+        return self.agreeing / self.labelled if self.labelled else 1.0
+
+
+class Summary(ConfigBase):
+    """One run of a recipe in numbers."""
+
+    recipe: str
+    funnel: tuple[FunnelStep, ...]
+    verdicts: dict[str, int]
+    """All traces by status."""
+    kept_verdicts: dict[str, int]
+    """The traces that no stage dropped, by status."""
+    agreement: LabelAgreement | None = None
+    gold_failures: dict[str, str] = Field(default_factory=dict)
+    """References that their own verifier does not accept, by problem, with its reason."""
+    benchmarks: tuple[BenchmarkOverlap, ...] = ()
+    pairs: dict[str, int] = Field(default_factory=dict)
+    """Pairs by rule."""
+    no_pairs: dict[str, int] = Field(default_factory=dict)
+    """Problems without a pair, by reason."""
+    exported: dict[str, int] = Field(default_factory=dict)
+    """Rows by format."""
