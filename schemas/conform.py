@@ -1,5 +1,7 @@
 """The one gate between stages: a table passes it, or a SchemaError names what is wrong."""
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 
 from schemas.errors import SchemaError
@@ -35,11 +37,23 @@ def rows(records: list[dict[str, object]], schema: pa.Schema, *, at: str) -> pa.
             raise SchemaError(
                 f"{at}: record {index} differs from the schema in columns {sorted(record.keys() ^ expected)}"
             )
+    columns = {name: [one[name] for one in records] for name in schema.names}
+    return columns_to_table(columns, schema, at=at)
+
+
+def columns_to_table(columns: Mapping[str, Sequence[object]], schema: pa.Schema, *, at: str) -> pa.Table:
+    """Build a table from whole columns, one for each of `schema`.
+
+    Raises:
+        SchemaError: as `conform`, or a value does not fit its column's type.
+    """
     try:
-        table = pa.table({field.name: pa.array([one[field.name] for one in records], field.type) for field in schema})
+        arrays = [pa.array(columns[field.name], field.type) for field in schema if field.name in columns]
     except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
         raise SchemaError(f"{at}: a value does not fit its column: {exc}") from exc
-    return conform(table, schema, at=at)
+    names = [name for name in schema.names if name in columns]
+    unknown = {name: pa.nulls(len(values)) for name, values in columns.items() if name not in schema.names}
+    return conform(pa.table({**dict(zip(names, arrays, strict=True)), **unknown}), schema, at=at)
 
 
 def _cast(

@@ -7,6 +7,7 @@ TracemillError
 ├── SchemaError       a table does not have the columns its contract names
 ├── LakeError         the lake cannot be read or written
 │   └── DamagedError  a stored part or manifest does not match its digest
+├── QueryError       a query over the lake is wrong
 ├── WorkerError       worker processes cannot be started or keep dying
 └── EmptyError        a run left nothing to publish
 
@@ -40,6 +41,10 @@ class LakeError(TracemillError):
 
 class DamagedError(LakeError):
     """A stored part or manifest does not match its digest."""
+
+
+class QueryError(TracemillError):
+    """A query over the lake is wrong."""
 
 
 class WorkerError(TracemillError):

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from schemas.base import ConfigBase
+from schemas.summary import Summary
 
 
 class Ref(ConfigBase):
@@ -20,6 +21,15 @@ class Ref(ConfigBase):
     def path(self) -> str:
         """Folder below the lake's root."""
         return f"{self.table}/{self.key}"
+
+
+Tables = dict[str, tuple[Ref, ...]]
+"""Where tables lie, by name; a table that several stages or rounds write has several keys."""
+
+
+def joined(*several: Tables) -> Tables:
+    """All refs of several stages, by table, in order."""
+    return {name: tuple(ref for one in several for ref in one.get(name, ())) for one in several for name in one}
 
 
 class Stage(ConfigBase):
@@ -40,9 +50,10 @@ class Stage(ConfigBase):
         identity = self.model_dump(mode="json", exclude={"tables"})
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
-    def output(self, table: str) -> Ref:
-        """Where this stage writes `table`."""
-        return Ref(table=table, key=self.key)
+    @property
+    def outputs(self) -> Tables:
+        """Where this stage writes its tables."""
+        return {table: (Ref(table=table, key=self.key),) for table in self.tables}
 
 
 class Part(ConfigBase):
@@ -73,6 +84,25 @@ class Snapshot(ConfigBase):
     """What one finished run consists of: the tables that `tracemill sql` and `stats` read."""
 
     recipe: str
-    tables: dict[str, tuple[Ref, ...]]
+    tables: Tables
     created: datetime
     release: str | None = None
+    summary: Summary | None = None
+
+
+class ReleaseManifest(ConfigBase):
+    """Written last, as `releases/<name>/<version>/manifest.json`: the release is complete."""
+
+    name: str
+    version: str
+    key: str
+    previous: str | None
+    formats: dict[str, tuple[Part, ...]]
+    files: dict[str, str]
+    """The other files by name, with their sha256."""
+    tables: Tables
+    changes: dict[str, int]
+    """Rows of the diff against the version before, by format and change: `sft added`."""
+    summary: Summary
+    tools: dict[str, str]
+    created: datetime

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from schemas.conform import conform
 from schemas.errors import DamagedError, LakeError
-from schemas.refs import Manifest, Part, Ref, Snapshot, Stage
+from schemas.refs import Manifest, Part, Ref, Snapshot, Stage, Tables
 from schemas.tables import TABLES
 from tasks.parts import intact, sound_parts, write_part
 from tasks.storage import Storage
@@ -50,7 +50,7 @@ class Lake:
         """Its files."""
         return Storage(self.url)
 
-    def run(self, stage: Stage, parts: Callable[[], Iterable[Make]]) -> dict[str, Ref]:
+    def run(self, stage: Stage, parts: Callable[[], Iterable[Make]]) -> Tables:
         """Bring a stage's tables about and return where they are.
 
         Nothing runs if all of them are whole. Otherwise `parts()` is walked in order and just those parts are made
@@ -60,9 +60,9 @@ class Lake:
             LakeError: the lake cannot be written.
             SchemaError: a part breaks its table's contract.
         """
-        refs = {table: stage.output(table) for table in stage.tables}
+        refs = {table: ref for table, (ref,) in stage.outputs.items()}
         if all(self.whole(ref) for ref in refs.values()):
-            return refs
+            return stage.outputs
         for ref in refs.values():
             self.storage.sweep(ref.path)
         found = {table: sound_parts(self.storage, ref.path) for table, ref in refs.items()}
@@ -76,7 +76,7 @@ class Lake:
                 found[table][index] = write_part(self.storage, refs[table].path, index, part)
         for table, ref in refs.items():
             self._write_manifest(ref, stage, [found[table][index] for index in range(total)])
-        return refs
+        return stage.outputs
 
     def manifest(self, ref: Ref) -> Manifest | None:
         """The manifest of a table; None if there is none that can be read."""
@@ -85,6 +85,11 @@ class Lake:
             return None if data is None else Manifest.model_validate_json(data)
         except ValidationError:
             return None
+
+    def part_count(self, ref: Ref) -> int:
+        """How many parts a table has."""
+        manifest = self.manifest(ref)
+        return len(manifest.parts) if manifest else 0
 
     def whole(self, ref: Ref) -> bool:
         """Whether the manifest is there and every part matches its digest."""
@@ -144,9 +149,9 @@ class Lake:
             (Snapshot.model_validate_json(data) for data in read if data is not None), key=lambda one: one.created
         )
 
-    def newest(self) -> dict[str, tuple[Ref, ...]]:
+    def newest(self) -> Tables:
         """The newest version of each table, by name."""
-        tables: dict[str, tuple[Ref, ...]] = {}
+        tables: Tables = {}
         for snapshot in self.snapshots():
             tables |= snapshot.tables
         return tables

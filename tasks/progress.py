@@ -14,14 +14,14 @@ class Watcher(Protocol):
     def advanced(self, stage: str, rows: int) -> None:
         """`rows` more rows are done."""
 
-    def finished(self, stage: str, summary: str) -> None:
-        """A stage is done, with one line on its outcome."""
+    def finished(self, stage: str) -> None:
+        """A stage is done; where no row advanced, its tables were there already."""
 
 
 class _Nobody:
     def started(self, stage: str, total: int | None) -> None: ...
     def advanced(self, stage: str, rows: int) -> None: ...
-    def finished(self, stage: str, summary: str) -> None: ...
+    def finished(self, stage: str) -> None: ...
 
 
 _watchers: list[Watcher] = [_Nobody()]
@@ -40,3 +40,11 @@ def watched_by(new: Watcher) -> Iterator[None]:
         yield
     finally:
         _watchers.remove(new)
+
+
+@contextmanager
+def reported(stage: str, total: int | None = None) -> Iterator[None]:
+    """Tell the watcher that the block is a stage's work, `total` rows of it."""
+    watcher().started(stage, total)
+    yield
+    watcher().finished(stage)

@@ -75,15 +75,15 @@ def test_runs_once(lake: Lake) -> None:
     second = lake.run(stage(), maker)
     assert first == second
     assert maker.made == [0, 1, 2]
-    assert lake.read(first["dropped"])["row_id"].to_pylist() == ["t0", "t1", "t2"]
-    manifest = lake.manifest(first["dropped"])
+    assert lake.read(*first["dropped"])["row_id"].to_pylist() == ["t0", "t1", "t2"]
+    manifest = lake.manifest(*first["dropped"])
     assert manifest is not None
     assert (manifest.rows, manifest.counts) == (3, {"reason 0": 2, "reason 1": 1})
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged", "truncated"])
 def test_a_bad_part_is_made_again_alone(lake: Lake, harm: str) -> None:
-    ref = lake.run(stage(), Maker())["dropped"]
+    ref = lake.run(stage(), Maker())["dropped"][0]
     manifest = lake.manifest(ref)
     assert manifest is not None
     path = f"{ref.path}/{manifest.parts[1].name}"
@@ -106,17 +106,17 @@ def test_finished_parts_survive_a_crash(lake: Lake) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         lake.run(stage(), crashing)
-    assert not lake.whole(stage().output("dropped"))
+    assert not lake.whole(stage().outputs["dropped"][0])
     maker = Maker()
     lake.run(stage(), maker)
     assert maker.made == [1, 2]
 
 
 def test_a_broken_manifest_is_written_again_from_sound_parts(lake: Lake) -> None:
-    ref = lake.run(stage(), Maker())["dropped"]
+    ref = lake.run(stage(), Maker())["dropped"][0]
     lake.storage.write(f"{ref.path}/manifest.json", b'{"table": "dro')
     maker = Maker()
-    assert lake.run(stage(), maker)["dropped"] == ref
+    assert lake.run(stage(), maker)["dropped"] == (ref,)
     assert maker.made == []
     assert lake.whole(ref)
 
@@ -124,7 +124,7 @@ def test_a_broken_manifest_is_written_again_from_sound_parts(lake: Lake) -> None
 def test_reading_says_what_is_wrong(lake: Lake) -> None:
     with pytest.raises(LakeError, match="not finished; run the recipe again"):
         lake.read(Ref(table="dropped", key="nowhere"))
-    ref = lake.run(stage(), Maker())["dropped"]
+    ref = lake.run(stage(), Maker())["dropped"][0]
     manifest = lake.manifest(ref)
     assert manifest is not None
     lake.storage.write(f"{ref.path}/{manifest.parts[0].name}", b"not parquet")
@@ -140,8 +140,8 @@ def test_a_part_that_breaks_the_contract_is_refused(lake: Lake) -> None:
 
 
 def test_newest_version_of_each_table(lake: Lake) -> None:
-    old = lake.run(stage(a=1), Maker())["dropped"]
-    new = lake.run(stage(a=2), Maker())["dropped"]
+    old = lake.run(stage(a=1), Maker())["dropped"][0]
+    new = lake.run(stage(a=2), Maker())["dropped"][0]
     lake.record(snapshot("one", old, 1))
     lake.record(snapshot("two", new, 2))
     assert lake.newest() == {"dropped": (new,)}
@@ -172,7 +172,7 @@ def test_two_runs_at_once_agree(tmp_path: Path) -> None:
     for run in runs:
         run.join(60)
     assert [run.exitcode for run in runs] == [0, 0, 0]
-    ref = stage().output("dropped")
+    ref = stage().outputs["dropped"][0]
     assert Lake(str(tmp_path / "lake")).whole(ref)
     assert len(list((tmp_path / "lake" / ref.path).iterdir())) == 4
 

@@ -1,0 +1,157 @@
+"""`tracemill`: the command line. A user's mistake ends in one sentence and exit code 2."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas.errors import TracemillError
+
+# Prefect reads these when it is imported; what a user has set stays.
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+app = typer.Typer(
+    help="Curate chain-of-thought traces into verified, deduplicated, decontaminated training sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console: Final = Console(highlight=False)
+
+Recipe = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A name from `tracemill recipes`, or a path to a YAML file.")
+]
+LakeUrl = Annotated[str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="The lake: a folder or an fsspec URL.")]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set dedupe.traces.threshold=0.7")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DEFAULT_LAKE: Final = "data/lake"
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run the command line; exit 2 with one sentence on a mistake, 130 when interrupted."""
+    try:
+        app()
+    except TracemillError as exc:
+        Console(stderr=True, highlight=False).print(f"tracemill: {exc}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("tracemill: stopped; run the same command again to go on from here")
+        sys.exit(130)
+
+
+@app.command()
+def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
+    """Curate a recipe's traces and publish them as a release."""
+    from flows import terminal
+    from flows.curate import curate as flow
+    from tasks.lake import Lake
+
+    release = _watched(lambda: flow(recipe, lake, settings))
+    terminal.show(console, release.summary)
+    place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
+    console.print(f"\nrelease [bold]{release.name} {release.version}[/]: {place}", soft_wrap=True)
+
+
+@app.command("import")
+def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
+    """Only import a recipe's traces into the lake."""
+    from flows.curate import import_traces
+    from tasks.lake import Lake
+
+    tables = _watched(lambda: import_traces(recipe, lake, settings))
+    for name, refs in tables.items():
+        rows = sum(manifest.rows for ref in refs if (manifest := Lake(lake).manifest(ref)))
+        console.print(f"{name}: {rows:,} rows")
+
+
+@app.command()
+def stats(
+    release: Annotated[str, typer.Argument(help="NAME or NAME/VERSION; the newest run unless given.")] = "",
+    lake: LakeUrl = DEFAULT_LAKE,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Show the funnel, the verdicts and the sizes of a release, or of the newest run."""
+    from flows import terminal
+    from flows.runs import summary_of
+
+    summary = summary_of(lake, release)
+    if as_json:
+        print(summary.model_dump_json(indent=2))  # noqa: T201 - what the command is for
+    else:
+        terminal.show(console, summary)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(metavar='"select …"')],
+    lake: LakeUrl = DEFAULT_LAKE,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Query the lake with DuckDB: views named as the tables, the newest version of each."""
+    from flows.query import query
+    from tasks.lake import Lake
+
+    table = query(Lake(lake), statement)
+    if as_json:
+        print(json.dumps(table.to_pylist(), default=str, ensure_ascii=False))  # noqa: T201 - what the command is for
+        return
+    shown = Table(*table.column_names)
+    for row in table.slice(0, 100).to_pylist():
+        shown.add_row(*("" if value is None else str(value) for value in row.values()))
+    console.print(shown)
+    console.print(f"{table.num_rows:,} rows" + ("; the first 100 are shown" if table.num_rows > 100 else ""))
+
+
+@app.command()
+def recipes() -> None:
+    """List the bundled recipes."""
+    from flows.recipes import names
+
+    table = Table("recipe", "what it does")
+    for name, description in names().items():
+        table.add_row(name, " ".join(description.split()))
+    console.print(table)
+
+
+@app.command()
+def doctor(lake: LakeUrl = DEFAULT_LAKE) -> None:
+    """Say what is installed, reachable and writable; exit 2 if something needed is not."""
+    from flows.doctor import examine
+
+    table = Table("what", "state", "details")
+    findings = examine(lake)
+    for one in findings:
+        table.add_row(
+            one.what, "[green]ok[/]" if one.good else "[red]fails[/]" if one.needed else "absent", one.details
+        )
+    console.print(table)
+    if any(one.needed and not one.good for one in findings):
+        raise typer.Exit(2)
+
+
+def _watched(run: Callable[[], Result]) -> Result:
+    """Run a flow with progress on the terminal."""
+    from flows.terminal import TerminalWatcher
+    from tasks.progress import watched_by
+
+    with TerminalWatcher(console) as watcher, watched_by(watcher):
+        return run()
+
+
+if __name__ == "__main__":
+    main()

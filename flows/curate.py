@@ -1,0 +1,65 @@
+"""Traces you already have become a release: ingest, verify, dedupe, decontaminate, pair, publish."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prefect import flow
+
+from flows import artifacts
+from flows.config import CurateConfig
+from flows.recipes import resolve
+from flows.summarise import summarise
+from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
+from tasks.decontaminate.task import decontaminate
+from tasks.dedupe.task import dedupe
+from tasks.export.release import Plan
+from tasks.export.task import export
+from tasks.ingest.task import ingest
+from tasks.lake import Lake
+from tasks.preferences.task import preferences
+from tasks.verify.task import verify
+
+
+@flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
+def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) -> ReleaseManifest:
+    """Curate a recipe's traces and publish them.
+
+    Args:
+        recipe: A name in data/recipes/, or a path to a recipe.
+        lake: A folder or an fsspec URL.
+        overrides: Settings that differ from the recipe's, each as `key.key=value`.
+
+    Raises:
+        TracemillError: What is wrong with the recipe, the source or the lake; what was finished is kept.
+    """
+    config = resolve(recipe, overrides, CurateConfig)
+    store = Lake(lake)
+    tables = ingest(store, config.ingest)
+    tables = joined(tables, verify(store, tables, config.verify))
+    tables = joined(tables, dedupe(store, tables, config.dedupe))
+    tables = joined(tables, decontaminate(store, tables, config.decontaminate))
+    tables = joined(tables, preferences(store, tables, config.preferences))
+    return _publish(store, config, tables)
+
+
+@flow(name="import", flow_run_name="import {recipe}", persist_result=False)
+def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) -> Tables:
+    """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
+    config = resolve(recipe, overrides, CurateConfig)
+    store = Lake(lake)
+    tables = ingest(store, config.ingest)
+    store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
+    return tables
+
+
+def _publish(store: Lake, config: CurateConfig, tables: Tables) -> ReleaseManifest:
+    """Show what came of the run, then publish: a run that leaves nothing is on the page too."""
+    summary = summarise(store, config, tables)
+    unpublished = Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary)
+    store.record(unpublished)
+    artifacts.show(store, summary, tables)
+    name = config.export.release or config.name
+    release = export(store, Plan(name, config.description, config.export, tables, summary))
+    store.record(unpublished.model_copy(update={"release": f"{name}/{release.version}", "summary": release.summary}))
+    artifacts.show_release(store, release)
+    return release

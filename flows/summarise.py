@@ -1,0 +1,80 @@
+"""A finished run in numbers, read from its tables."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.config import CurateConfig
+from schemas.refs import Tables
+from schemas.summary import BenchmarkOverlap, Disagreement, LabelAgreement, Summary
+from tasks.decontaminate.benchmarks import read_benchmark
+from tasks.decontaminate.decontaminate import benchmark_overlap
+from tasks.funnel import alive, funnel
+from tasks.lake import Lake
+from tasks.standing import standing
+from tasks.verify.agreement import agreement
+
+STAGES = ("ingest", "verify", "dedupe", "decontaminate")
+LABEL = "is_correct"
+
+
+def summarise(lake: Lake, config: CurateConfig, tables: Tables) -> Summary:
+    """Read a run's tables and count."""
+    dropped = lake.read(*tables["dropped"])
+    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "source_labels"])
+    problems = lake.read(*tables["problems"], columns=["problem_id", "reference"])
+    verdicts = lake.read(*tables["verdicts"])
+    pairs = lake.read(*tables["pairs"], columns=["problem_id", "rule"])
+    kept = alive(traces, "traces", dropped).select(["trace_id", "problem_id"])
+    standings = standing(verdicts)
+    kept_standings = kept.join(standings, "trace_id")
+    return Summary(
+        recipe=config.name,
+        funnel=funnel({"problems": problems.num_rows, "traces": traces.num_rows}, dropped, STAGES),
+        verdicts=_count(standings, "status"),
+        kept_verdicts=_count(kept_standings, "status"),
+        agreement=_agreement(traces, verdicts, problems),
+        pairs=_count(pairs, "rule"),
+        no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
+        benchmarks=_benchmarks(lake, config, tables),
+    )
+
+
+def _count(table: pa.Table, column: str) -> dict[str, int]:
+    return dict(sorted(Counter(str(value) for value in table[column].to_pylist()).items()))
+
+
+def _agreement(traces: pa.Table, verdicts: pa.Table, problems: pa.Table) -> LabelAgreement | None:
+    found = agreement(traces, verdicts, LABEL)
+    if not found.labelled:
+        return None
+    references = dict(zip(problems["problem_id"].to_pylist(), problems["reference"].to_pylist(), strict=True))
+    return LabelAgreement(
+        label=LABEL,
+        labelled=found.labelled,
+        agreeing=found.agreeing,
+        low=found.low,
+        high=found.high,
+        disagreements=tuple(
+            Disagreement(
+                trace_id=row["trace_id"],
+                label=row["label"],
+                status=row["status"],
+                extracted_answer=row["extracted_answer"],
+                reference=references[row["problem_id"]],
+                reason=row["reason"],
+            )
+            for row in found.disagreements.to_pylist()
+        ),
+    )
+
+
+def _benchmarks(lake: Lake, config: CurateConfig, tables: Tables) -> tuple[BenchmarkOverlap, ...]:
+    benchmarks = {name: read_benchmark(one) for name, one in config.decontaminate.benchmarks.items()}
+    contamination = lake.read(*tables["contamination"], columns=["benchmark", "item", "problem_id"])
+    problems = Counter(name for name, _ in {(row["benchmark"], row["problem_id"]) for row in contamination.to_pylist()})
+    return tuple(
+        BenchmarkOverlap(benchmark=name, items=items, overlapped=overlapped, problems=problems[name])
+        for name, items, overlapped, _ in benchmark_overlap(contamination, benchmarks)
+    )

@@ -1,0 +1,148 @@
+"""What a person sees of a run on the terminal: a bar for each stage with rate and time left, then the numbers."""
+
+import time
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from schemas.summary import Summary
+from schemas.tables import Status
+
+_BAR = 16
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text(f"{rate:,.0f} rows/s" if rate and task.completed else "", style="dim")
+
+
+class TerminalWatcher:
+    """Bars on a terminal, with rate and time left; elsewhere one line for each stage that ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description:<13}"),
+            BarColumn(_BAR),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._stages: dict[str, tuple[TaskID, float]] = {}
+
+    def __enter__(self) -> "TerminalWatcher":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def started(self, stage: str, total: int | None) -> None:
+        """Show a bar; of unknown length while the total is unknown."""
+        self._stages[stage] = (self._bars.add_task(stage, total=total), time.monotonic())
+
+    def advanced(self, stage: str, rows: int) -> None:
+        """Move the bar on."""
+        self._bars.advance(self._stages[stage][0], rows)
+
+    def finished(self, stage: str) -> None:
+        """Fill the bar, or write the stage's line."""
+        bar, began = self._stages[stage]
+        rows = max(1, int(self._bars.tasks[bar].completed))
+        self._bars.update(bar, total=rows, completed=rows)
+        if not self._console.is_terminal:
+            self._console.print(f"{stage}: done in {time.monotonic() - began:.1f} s", highlight=False)
+
+
+def show(console: Console, summary: Summary) -> None:
+    """Print the funnel, the verdicts and what was made of them."""
+    console.print(_funnel(summary))
+    console.print(_verdicts(summary))
+    if summary.agreement is not None:
+        _agreement(console, summary)
+    for benchmark in summary.benchmarks:
+        console.print(
+            f"benchmark [bold]{benchmark.benchmark}[/]: {benchmark.overlapped:,} of {benchmark.items:,} items overlap "
+            f"with {benchmark.problems:,} problems",
+            soft_wrap=True,
+        )
+    if summary.pairs or summary.no_pairs:
+        console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True)
+        console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True)
+    if summary.exported:
+        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+
+
+def _funnel(summary: Summary) -> Table:
+    """One line a stage and table, and below it a line for each reason."""
+    table = Table(
+        box=SIMPLE_HEAD, title=f"{summary.recipe}: what each stage left", title_justify="left", padding=(0, 1)
+    )
+    table.add_column("")
+    for name in ("before", "dropped", "after"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    widest = {step.table: step.before for step in reversed(summary.funnel)}
+    before: str | None = None
+    for step in summary.funnel:
+        if step.table != before:
+            table.add_row(Text(step.table, style="bold"))
+            before = step.table
+        bar = "█" * round(_BAR * step.after / max(widest[step.table], 1))
+        lost = step.before - step.after
+        table.add_row(f"  {step.stage}", f"{step.before:,}", f"{lost:,}" if lost else "", f"{step.after:,}", bar)
+        for reason, rows in step.reasons.items():
+            table.add_row(Text(f"    {reason}", style="dim"), "", Text(f"{rows:,}", style="dim"))
+    return table
+
+
+def _verdicts(summary: Summary) -> Table:
+    table = Table(box=SIMPLE_HEAD, title="verdicts on traces", title_justify="left", padding=(0, 1))
+    table.add_column("")
+    table.add_column("all", justify="right")
+    table.add_column("kept", justify="right")
+    for status in Status:
+        table.add_row(
+            f"  {status}", f"{summary.verdicts.get(status, 0):,}", f"{summary.kept_verdicts.get(status, 0):,}"
+        )
+    return table
+
+
+def _agreement(console: Console, summary: Summary) -> None:
+    found = summary.agreement
+    assert found is not None
+    console.print(
+        f"verdicts agree with [bold]{found.label}[/] on {found.agreeing:,} of {found.labelled:,} labelled traces "
+        f"({found.share:.2%}; 95 % interval {found.low:.2%} to {found.high:.2%})",
+        soft_wrap=True,
+    )
+    for one in found.disagreements:
+        console.print(
+            f"  trace {one.trace_id}: label {one.label}, verdict {one.status}: answer {one.extracted_answer!r}, "
+            f"reference {one.reference!r}: {one.reason}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {rows:,}" for name, rows in counts.items()) or "none"

@@ -1,0 +1,45 @@
+"""Prefect's side of decontamination."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schemas.refs import Stage, Tables
+from tasks.decontaminate.benchmarks import read_benchmark
+from tasks.decontaminate.config import DecontaminateConfig
+from tasks.decontaminate.decontaminate import VERSION
+from tasks.decontaminate.decontaminate import decontaminate as find_overlaps
+from tasks.lake import Lake, Make
+from tasks.progress import reported
+from tasks.sources import digests
+
+
+@task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
+def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
+    """Drop problems that overlap a benchmark, with the spans as evidence."""
+    stage = Stage(
+        name="decontaminate",
+        version=VERSION,
+        config=config.model_dump(mode="json"),
+        inputs=(*tables["problems"], *tables["traces"]),
+        sources={
+            f"{name}: {file}": digest
+            for name, benchmark in config.benchmarks.items()
+            for file, digest in digests(benchmark.source).items()
+        },
+        tables=("contamination", "dropped"),
+    )
+
+    def part() -> Mapping[str, pa.Table]:
+        benchmarks = {name: read_benchmark(one) for name, one in config.benchmarks.items()}
+        problems = lake.read(*tables["problems"], columns=["problem_id", "question"])
+        traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
+        return find_overlaps(problems, traces, benchmarks, config)._asdict()
+
+    def parts() -> Iterator[Make]:
+        yield part
+
+    with reported("decontaminate"):
+        return lake.run(stage, parts)

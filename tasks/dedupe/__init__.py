@@ -1,0 +1,1 @@
+"""Duplicates among our own problems and traces."""

@@ -1,0 +1,190 @@
+"""Drop duplicates among our own problems, and among the traces of one problem.
+
+Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near). The best of
+them is kept: a problem that has verified traces, a verified trace; then the shorter text, then the smaller id.
+"""
+
+import json
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from schemas.conform import rows
+from schemas.tables import DROPPED, Status
+from tasks.dedupe.near import Among, Duplicates, Near, near_duplicates
+from tasks.text.words import Punctuation, Splitting
+
+Kind = TypeVar("Kind", bound="np.generic[Any]")
+
+STAGE: Final = "dedupe"
+VERSION: Final = "1"
+
+EXACT: Final = "exact duplicate"
+NEAR: Final = "near duplicate"
+ORPHANED: Final = "its problem is a duplicate"
+
+
+class DedupeConfig(ConfigBase):
+    """What counts as a duplicate.
+
+    A copy with 5 to 10 % of its words edited has a Jaccard of about 0.5 in 5-word shingles: at 0.8 none is found. In
+    3-word shingles 0.6 finds nine in ten, hence the default for problems. Solutions of one problem share its equations
+    and much of its wording by nature, so among traces more has to agree.
+    """
+
+    problems: Near | None = Field(default=Near(shingle=3, threshold=0.6), description="null: keep all problems")
+    traces: Near | None = Field(default=Near(shingle=3, threshold=0.7), description="null: keep all traces")
+    splitting: Splitting = Field(
+        default=Splitting(punctuation=Punctuation.OPERATORS),
+        description="how texts become words; operators are words, so that 3+5 and 3-5 are never the same",
+    )
+    same_reference_only: bool = Field(
+        default=True,
+        description="keep near-duplicate problems apart when their references are given and differ: problems that "
+        "differ in their numbers alone are different problems",
+    )
+    across_verdicts: bool = Field(
+        default=False,
+        description="also compare traces whose verdicts differ; that drops the incorrect trace that is nearly a "
+        "correct one, which is the hardest negative a preference pair can have",
+    )
+
+
+class Deduped(NamedTuple):
+    """The rows that stay, in their order, and a `dropped` row for each other one, sorted by table and id."""
+
+    problems: pa.Table
+    traces: pa.Table
+    dropped: pa.Table
+
+
+class _Judged(NamedTuple):
+    """Of each trace, whether some verdict calls it correct, and whether some calls it incorrect."""
+
+    correct: NDArray[np.bool_]
+    incorrect: NDArray[np.bool_]
+
+    @property
+    def verified(self) -> NDArray[np.bool_]:
+        return self.correct & ~self.incorrect
+
+
+def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, config: DedupeConfig) -> Deduped:
+    """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
+
+    A trace is verified if a verdict says `correct` and none says `incorrect`.
+
+    Args:
+        problems: problem_id, question, reference.
+        traces: trace_id, problem_id, text.
+        verdicts: trace_id, status; any number of rows a trace.
+        config: what counts as a duplicate.
+
+    Raises:
+        SchemaError: a text is null, or no string.
+    """
+    judged = _judge(traces, verdicts)
+    dropped: list[dict[str, Any]] = []
+    if config.problems:
+        verified = traces["problem_id"].filter(pa.array(judged.verified))
+        twins = _twin_problems(problems, verified, config.problems, config)
+        gone = _duplicate_rows("problems", problems["problem_id"].to_pylist(), twins)
+        orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in gone})
+        dropped += gone + orphans
+        problems = _without(problems, "problem_id", gone)
+        traces = _without(traces, "trace_id", orphans)
+    if config.traces:
+        copies = _copied_traces(traces, _judge(traces, verdicts), config.traces, config)
+        gone = _duplicate_rows("traces", traces["trace_id"].to_pylist(), copies)
+        dropped += gone
+        traces = _without(traces, "trace_id", gone)
+    dropped.sort(key=lambda row: (str(row["table"]), str(row["row_id"])))
+    return Deduped(problems, traces, rows(dropped, DROPPED, at=STAGE))
+
+
+def _judge(traces: pa.Table, verdicts: pa.Table) -> _Judged:
+    def has(status: Status) -> NDArray[np.bool_]:
+        judged = verdicts["trace_id"].filter(pc.equal(verdicts["status"], pa.scalar(status.value)))
+        return _numpy(pc.is_in(traces["trace_id"], value_set=judged.combine_chunks()), np.bool_)
+
+    return _Judged(has(Status.CORRECT), has(Status.INCORRECT))
+
+
+def _twin_problems(
+    problems: pa.Table, with_verified: "pa.ChunkedArray[Any]", near: Near, config: DedupeConfig
+) -> Duplicates:
+    best = _numpy(pc.is_in(problems["problem_id"], value_set=with_verified.combine_chunks()), np.bool_)
+    among = Among.all(len(problems))._replace(ranks=_ranks(problems["problem_id"], problems["question"], best))
+    if config.same_reference_only:
+        references = pc.utf8_trim_whitespace(problems["reference"].cast(pa.string()))
+        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
+    return near_duplicates(problems["question"], near, config.splitting, among)
+
+
+def _copied_traces(traces: pa.Table, judged: _Judged, near: Near, config: DedupeConfig) -> Duplicates:
+    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], judged.verified))
+    among.groups[:] = _dense(traces["problem_id"]) * 4
+    if not config.across_verdicts:
+        among.groups[:] += (judged.correct * 2 + judged.incorrect).astype(np.uint64)
+    return near_duplicates(traces["text"], near, config.splitting, among)
+
+
+def _ranks(ids: "pa.ChunkedArray[Any]", texts: "pa.ChunkedArray[Any]", best: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The order in which rows are preferred: the best ones first, then shorter texts, then smaller ids."""
+    ordered = np.lexsort((_dense(ids), _numpy(pc.utf8_length(texts), np.int64), ~best))
+    ranks = np.empty(len(ordered), np.int64)
+    ranks[ordered] = np.arange(len(ordered))
+    return ranks
+
+
+def _dense(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
+    """Numbers in the order of the values, equal where these are, and the same in whatever order the rows come."""
+    return _numpy(pc.rank(column, tiebreaker="dense"), np.int64)
+
+
+def _numpy(column: Any, kind: type[Kind]) -> NDArray[Kind]:
+    return np.asarray(column).astype(kind)
+
+
+def _without(table: pa.Table, key: str, gone: list[dict[str, Any]]) -> pa.Table:
+    ids = pa.array([row["row_id"] for row in gone], pa.string())
+    return table.filter(pc.invert(pc.is_in(table[key], value_set=ids)))
+
+
+def _duplicate_rows(table: str, ids: list[Any], found: Duplicates) -> list[dict[str, Any]]:
+    return [
+        _dropped(
+            table,
+            ids[row],
+            EXACT if found.exact[row] else NEAR,
+            {"jaccard": round(float(found.jaccard[row]), 4)},
+            ids[found.keepers[row]],
+        )
+        for row in np.flatnonzero(found.keepers != np.arange(len(ids)))
+    ]
+
+
+def _orphaned_rows(traces: pa.Table, stands_for: dict[Any, Any]) -> list[dict[str, Any]]:
+    return [
+        _dropped("traces", str(trace), ORPHANED, {"problem": problem, "duplicate_of": stands_for[problem]}, None)
+        for trace, problem in zip(traces["trace_id"].to_pylist(), traces["problem_id"].to_pylist(), strict=True)
+        if problem in stands_for
+    ]
+
+
+def _dropped(
+    table: str, row_id: str, reason: str, evidence: dict[str, object], duplicate_of: str | None
+) -> dict[str, Any]:
+    return {
+        "table": table,
+        "row_id": row_id,
+        "stage": STAGE,
+        "reason": reason,
+        "evidence": json.dumps(evidence),
+        "duplicate_of": duplicate_of,
+    }

@@ -1,0 +1,99 @@
+"""The data set card: what is in a release, where it came from, and what was left out and why."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import yaml
+
+from schemas.refs import Manifest
+from schemas.summary import Summary
+from tasks import report
+
+
+class CardFacts(NamedTuple):
+    """What a card says."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    summary: Summary
+    stages: tuple[Manifest, ...]
+    changes: dict[str, int]
+    previous: str | None
+
+
+def card(facts: CardFacts) -> str:
+    """A README.md that the `datasets` library and a hub read: each format is a configuration."""
+    summary = facts.summary
+    sections = [
+        _front_matter(facts),
+        f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
+        f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
+        f"## What was dropped, and why\n\n{report.funnel(summary)}",
+        f"## Verdicts\n\n{report.verdicts(summary)}",
+        _agreement(summary),
+        _decontamination(summary),
+        _pairs(summary),
+        f"## Traces by model\n\n{report.counts(('model', 'traces'), _models(facts.stages))}",
+        _changes(facts),
+        _sources(facts),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(facts: CardFacts) -> str:
+    configs = [
+        {"config_name": name, "data_files": [{"split": "train", "path": f"{name}/*.parquet"}]}
+        for name in facts.summary.exported
+    ]
+    head: dict[str, Any] = {
+        "license": facts.license,
+        "tags": ["reasoning", "chain-of-thought", "tracemill"],
+        "configs": configs,
+    }
+    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
+
+
+def _usage(summary: Summary) -> str:
+    lines = [f'load_dataset("parquet", data_files="{name}/*.parquet", split="train")' for name in summary.exported]
+    return "```python\nfrom datasets import load_dataset\n\n" + "\n".join(lines) + "\n```"
+
+
+def _agreement(summary: Summary) -> str:
+    return f"## Verdicts against labels\n\n{report.agreement(summary.agreement)}" if summary.agreement else ""
+
+
+def _decontamination(summary: Summary) -> str:
+    if not summary.benchmarks:
+        return "## Decontamination\n\nThe recipe named no benchmark: nothing was checked."
+    return f"## Decontamination\n\n{report.benchmarks(summary)}"
+
+
+def _pairs(summary: Summary) -> str:
+    if not summary.pairs and not summary.no_pairs:
+        return ""
+    without = report.counts(("problems without a pair", "count"), summary.no_pairs) if summary.no_pairs else ""
+    return f"## Pairs\n\n{report.counts(('rule', 'pairs'), summary.pairs)}\n\n{without}".rstrip()
+
+
+def _models(stages: tuple[Manifest, ...]) -> dict[str, int]:
+    models: Counter[str] = Counter()
+    for stage in stages:
+        models.update(stage.counts if stage.table == "traces" else {})
+    return dict(models)
+
+
+def _changes(facts: CardFacts) -> str:
+    if facts.previous is None:
+        return ""
+    rows = report.counts(("change", "rows"), facts.changes) if facts.changes else "No row differs."
+    return f"## Against {facts.previous}\n\n{rows}\n\n`diff.parquet` names every row."
+
+
+def _sources(facts: CardFacts) -> str:
+    rows = [
+        (stage.stage.name, name, digest[:16]) for stage in facts.stages for name, digest in stage.stage.sources.items()
+    ]
+    table = report.table(["read by", "source", "digest"], rows)
+    return f"## Sources\n\n{table}\n\n`lineage.json` holds every stage's settings, inputs, versions and counts."

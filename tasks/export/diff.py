@@ -1,0 +1,48 @@
+"""What changed between two versions of an exported format, row by row."""
+
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+DIFF: Final = pa.schema(
+    [
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("row_id", pa.string(), nullable=False),
+        pa.field("change", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""One row for each exported row that was added, removed or changed; `reason` says which stage dropped it."""
+
+
+def compare(name: str, id_column: str, new: pa.Table, old: ds.Dataset | None, dropped: pa.Table) -> pa.Table:
+    """The diff (DIFF, sorted by row) of one format; with no `old`, all rows are added.
+
+    A removed row's reason is looked up in `dropped` by the ids of the traces it was made of.
+    """
+    with duckdb.connect() as connection:
+        connection.register("new_rows", new)
+        connection.register("old_rows", old if old is not None else new.slice(0, 0))
+        connection.register("dropped", dropped)
+        columns = [column for column in new.column_names if old is None or column in old.schema.names]
+        content = f"hash(struct_pack({', '.join(columns)}))"
+        ids = [column for column in columns if column.endswith("trace_id")]
+        traces = f"[{', '.join(ids)}]" if ids else f"[{id_column}]"
+        rows: pa.Table = connection.sql(
+            f"""
+            with fresh as (select {id_column} as id, {content} as content from new_rows),
+                 stale as (select {id_column} as id, {content} as content, {traces} as traces from old_rows),
+                 gone as (select id, unnest(traces) as trace_id from stale anti join fresh using (id)),
+                 why as (select id, min(stage || ': ' || reason) as reason
+                         from gone join dropped on "table" = 'traces' and row_id = trace_id group by id)
+            select '{name}' as format, coalesce(fresh.id, stale.id) as row_id, case
+                   when stale.id is null then 'added' when fresh.id is null then 'removed' else 'changed' end as change,
+                   why.reason
+            from fresh full join stale on fresh.id = stale.id left join why on why.id = stale.id
+            where fresh.id is null or stale.id is null or fresh.content <> stale.content
+            order by row_id
+            """  # noqa: S608 - the names are columns of our own exports
+        ).to_arrow_table()
+    return rows.cast(DIFF)

@@ -1,0 +1,55 @@
+"""Preference pairs: conversational `prompt`, `chosen`, `rejected`, as TRL's DPOTrainer reads them.
+
+The prompt ends with the user's turn, since TRL renders it with a generation prompt; chosen and rejected are whole
+answers, since TRL puts an end-of-text token after each. What two answers share stays in both: it cancels in DPO.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from schemas.conform import conform
+from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.selection import Exporter, Selection
+from tasks.rows import flat, positions
+
+_IDS: Final = ("pair_id", "problem_id", "rule", "chosen_trace_id", "rejected_trace_id")
+COLUMNS: Final = pa.schema(
+    [pa.field(name, MESSAGES, nullable=False) for name in ("prompt", "chosen", "rejected")]
+    + [pa.field(name, pa.string(), nullable=False) for name in _IDS]
+)
+
+
+class Config(ConfigBase):
+    """What stands before the two answers."""
+
+    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
+
+
+def build(config: Config) -> Exporter:
+    """The exporter with these settings."""
+    return _Dpo(config)
+
+
+class _Dpo(NamedTuple):
+    config: Config
+    id_column: str = "pair_id"
+    columns: pa.Schema = COLUMNS
+
+    def rows(self, selection: Selection) -> pa.Table:
+        """One row a pair, in the order of pairs."""
+        pairs, traces = selection.pairs, selection.traces
+        problem = positions(pairs["problem_id"], selection.problems["problem_id"])
+        chosen, rejected = (positions(pairs[f"{side}_trace_id"], traces["trace_id"]) for side in ("chosen", "rejected"))
+        there = np.flatnonzero((problem >= 0) & (chosen >= 0) & (rejected >= 0))
+        texts = flat(traces["text"])
+        columns: dict[str, Any] = {
+            "prompt": conversations(*prompt(self.config.system, selection.problems, problem[there])),
+            "chosen": conversations(Turn("assistant", texts, chosen[there])),
+            "rejected": conversations(Turn("assistant", texts, rejected[there])),
+            **{name: pairs[name].take(there) for name in _IDS},
+        }
+        return conform(pa.table(columns), COLUMNS, at="export dpo")

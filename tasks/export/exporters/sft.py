@@ -1,0 +1,75 @@
+"""Supervised fine-tuning: conversational `messages`, as TRL's SFTTrainer reads them."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from schemas.conform import conform
+from schemas.tables import Status
+from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.selection import Exporter, Selection
+from tasks.rows import flat, positions
+from tasks.standing import standing
+
+COLUMNS: Final = pa.schema(
+    [
+        pa.field("messages", MESSAGES, nullable=False),
+        pa.field("problem_id", pa.string(), nullable=False),
+        pa.field("trace_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+
+
+class Config(ConfigBase):
+    """Which traces, and what stands before them."""
+
+    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
+    statuses: tuple[Status, ...] = Field((Status.CORRECT,), min_length=1, description="where a trace must stand")
+    per_problem: int | None = Field(
+        None, gt=0, description="at most so many traces a problem, the shortest (in characters) first"
+    )
+
+
+def build(config: Config) -> Exporter:
+    """The exporter with these settings."""
+    return _Sft(config)
+
+
+class _Sft(NamedTuple):
+    config: Config
+    id_column: str = "trace_id"
+    columns: pa.Schema = COLUMNS
+
+    def rows(self, selection: Selection) -> pa.Table:
+        """One row a trace, in the order of traces: question, then the whole trace as the answer."""
+        problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
+        chosen = np.flatnonzero(_stands(selection, self.config.statuses) & (problem >= 0))
+        if self.config.per_problem is not None:
+            chosen = _shortest(selection.traces, problem, chosen, self.config.per_problem)
+        turns = prompt(self.config.system, selection.problems, problem[chosen])
+        answer = Turn("assistant", flat(selection.traces["text"]), chosen)
+        columns: dict[str, Any] = {name: selection.traces[name].take(chosen) for name in COLUMNS.names[1:]}
+        return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")
+
+
+def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bool_]:
+    standings = standing(selection.verdicts)
+    wanted: Any = pc.is_in(standings["status"], value_set=pa.array([str(status) for status in statuses]))
+    return positions(selection.traces["trace_id"], standings.filter(wanted)["trace_id"]) >= 0
+
+
+def _shortest(traces: pa.Table, problem: NDArray[np.int64], chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Of the rows in `chosen`, the `count` shortest of each problem; among equals the first by trace_id."""
+    texts: Any = traces["text"]
+    by_id = np.argsort(np.asarray(pc.sort_indices(traces["trace_id"])))
+    length = np.asarray(pc.utf8_length(texts), np.int64)
+    ranked = chosen[np.lexsort((by_id[chosen], length[chosen], problem[chosen]))]
+    starts = np.flatnonzero(np.diff(problem[ranked], prepend=-1))
+    place = np.arange(len(ranked)) - np.repeat(starts, np.diff(starts, append=len(ranked)))
+    return np.sort(ranked[place < count])

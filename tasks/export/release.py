@@ -1,0 +1,199 @@
+"""Publishing a release: `releases/<name>/<version>/<format>/*.parquet` with card, lineage and diff; manifest last.
+
+A version is claimed before it is written, by the key of everything it is made of: running again goes on with the
+same version, and two runs at once never write into each other's.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Self
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pydantic import Field, model_validator
+
+from schemas.base import ConfigBase
+from schemas.errors import EmptyError
+from schemas.refs import Manifest, Part, Ref, ReleaseManifest, Stage
+from schemas.summary import Summary
+from tasks import plugins
+from tasks.export import published
+from tasks.export.card import CardFacts, card
+from tasks.export.diff import compare
+from tasks.export.selection import Exporter, Selection
+from tasks.funnel import alive
+from tasks.lake import Lake, tool_versions
+from tasks.parts import parquet_bytes, sound_parts, write_part
+
+VERSION: Final = "1"
+PACKAGE: Final = "tasks.export.exporters"
+
+
+class ExportConfig(ConfigBase):
+    """What is published."""
+
+    release: str | None = Field(default=None, pattern=r"^[\w.-]+$", description="its name; the recipe's unless set")
+    license: str = Field(default="unknown", description="the licence that the card states")
+    formats: dict[str, dict[str, Any]] = Field(
+        default={"sft": {}, "dpo": {}}, min_length=1, description="settings by exporter name"
+    )
+    part_rows: int = Field(default=100_000, gt=0, description="rows a Parquet file")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        plugins.configure(PACKAGE, self.formats)
+        return self
+
+
+class Plan(NamedTuple):
+    """What a release is made of."""
+
+    name: str
+    description: str
+    config: ExportConfig
+    tables: Mapping[str, tuple[Ref, ...]]
+    summary: Summary
+
+    @property
+    def key(self) -> str:
+        """Names the release's content."""
+        inputs = tuple(ref for table in sorted(self.tables) for ref in self.tables[table])
+        config = self.config.model_dump(mode="json") | {"name": self.name, "description": self.description}
+        return Stage(name="export", version=VERSION, config=config, inputs=inputs, tables=()).key
+
+
+class _Format(NamedTuple):
+    exporter: Exporter
+    rows: pa.Table
+
+
+def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
+    """Publish a plan as the next version of its release, or return the version that holds it already.
+
+    Raises:
+        EmptyError: no format has a row.
+        LakeError: the lake cannot be written.
+    """
+    for version in published.versions(lake.storage, plan.name):
+        finished = published.read(lake.storage, plan.name, version)
+        if finished is not None and finished.key == plan.key and published.whole(lake.storage, finished):
+            return finished
+    formats = _formats(lake, plan)
+    if not any(one.rows.num_rows for one in formats.values()):
+        lost = ", ".join(f"{step.before - step.after:,} {step.table} by {step.stage}" for step in plan.summary.funnel)
+        raise EmptyError(f"release {plan.name}: nothing is left to publish (dropped: {lost}); see `tracemill stats`")
+    return _write(lake, plan, formats)
+
+
+def lineage(lake: Lake, tables: Mapping[str, tuple[Ref, ...]]) -> tuple[Manifest, ...]:
+    """The manifests of these tables and of all that they were made from, inputs first."""
+    found: dict[str, Manifest] = {}
+
+    def visit(ref: Ref) -> None:
+        manifest = None if ref.path in found else lake.manifest(ref)
+        if manifest is not None:
+            for before in manifest.stage.inputs:
+                visit(before)
+            found[ref.path] = manifest
+
+    for name in sorted(tables):
+        for ref in tables[name]:
+            visit(ref)
+    return tuple(found.values())
+
+
+def _formats(lake: Lake, plan: Plan) -> dict[str, _Format]:
+    dropped = lake.read(*plan.tables["dropped"])
+    selection = Selection(
+        problems=alive(lake.read(*plan.tables["problems"]), "problems", dropped),
+        traces=alive(lake.read(*plan.tables["traces"]), "traces", dropped),
+        verdicts=lake.read(*plan.tables["verdicts"]),
+        pairs=lake.read(*plan.tables["pairs"]),
+    )
+    exporters: dict[str, Exporter] = {
+        name: plugins.load(PACKAGE, name).build(config)
+        for name, config in plugins.configure(PACKAGE, plan.config.formats).items()
+    }
+    return {name: _Format(exporter, exporter.rows(selection)) for name, exporter in exporters.items()}
+
+
+def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseManifest:
+    version, claim = published.claim(lake.storage, plan.name, plan.key)
+    folder = published.folder(plan.name, version)
+    parts = {name: _parts(lake, f"{folder}/{name}", one.rows, plan.config.part_rows) for name, one in formats.items()}
+    diff = _diff(lake, plan, claim.previous, formats)
+    summary = plan.summary.model_copy(update={"exported": {name: one.rows.num_rows for name, one in formats.items()}})
+    stages = lineage(lake, plan.tables)
+    facts = CardFacts(
+        name=plan.name,
+        version=version,
+        description=plan.description,
+        license=plan.config.license,
+        summary=summary,
+        stages=stages,
+        changes=_changes(diff),
+        previous=claim.previous,
+    )
+    files = {
+        "README.md": card(facts).encode(),
+        "lineage.json": _lineage_json(plan, stages),
+        "diff.parquet": parquet_bytes(diff),
+    }
+    for name, data in files.items():
+        lake.storage.write(f"{folder}/{name}", data)
+    manifest = ReleaseManifest(
+        name=plan.name,
+        version=version,
+        key=plan.key,
+        previous=claim.previous,
+        formats=parts,
+        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        tables=dict(plan.tables),
+        changes=facts.changes,
+        summary=summary,
+        tools=tool_versions(),
+        created=datetime.now(UTC),
+    )
+    lake.storage.write(f"{folder}/manifest.json", manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def _parts(lake: Lake, folder: str, rows: pa.Table, part_rows: int) -> tuple[Part, ...]:
+    lake.storage.sweep(folder)
+    sound = sound_parts(lake.storage, folder)
+    starts = range(0, max(rows.num_rows, 1), part_rows)
+    return tuple(
+        sound.get(index) or write_part(lake.storage, folder, index, rows.slice(start, part_rows))
+        for index, start in enumerate(starts)
+    )
+
+
+def _diff(lake: Lake, plan: Plan, previous: str | None, formats: Mapping[str, _Format]) -> pa.Table:
+    before = published.read(lake.storage, plan.name, previous) if previous else None
+    dropped = lake.read(*plan.tables["dropped"])
+    diffs = []
+    for name, one in formats.items():
+        old = None
+        if before is not None and name in before.formats:
+            place = lake.storage.full(f"{published.folder(plan.name, before.version)}/{name}")
+            paths = [f"{place}/{part.name}" for part in before.formats[name]]
+            old = ds.dataset(paths, format="parquet", filesystem=lake.storage.filesystem)
+        diffs.append(compare(name, one.exporter.id_column, one.rows, old, dropped))
+    return pa.concat_tables(diffs)
+
+
+def _changes(diff: pa.Table) -> dict[str, int]:
+    counted = diff.group_by(["format", "change"]).aggregate([([], "count_all")]).to_pylist()
+    return dict(sorted((f"{one['format']} {one['change']}", int(one["count_all"])) for one in counted))
+
+
+def _lineage_json(plan: Plan, stages: tuple[Manifest, ...]) -> bytes:
+    """Deterministic: what differs from run to run (times, digests of verdicts with their elapsed_ms) is left out."""
+    made = [
+        {"table": one.table, "key": one.stage.key, "rows": one.rows, "counts": one.counts, "tools": one.tools}
+        | one.stage.model_dump(mode="json")
+        for one in stages
+    ]
+    return json.dumps({"release": plan.name, "key": plan.key, "stages": made}, indent=2).encode()

@@ -1,0 +1,1 @@
+"""Preferences: verified traces of one problem become chosen/rejected pairs."""

@@ -1,0 +1,39 @@
+"""Prefect's side of building pairs."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from schemas.refs import Stage, Tables
+from tasks.funnel import alive
+from tasks.lake import Lake, Make
+from tasks.preferences.pairs import VERSION, PairsConfig, build_pairs
+from tasks.progress import reported
+
+_COLUMNS = ["trace_id", "problem_id", "text", "step_offsets", "completion_tokens", "model"]
+
+
+@task(name="preferences", task_run_name="preferences", cache_policy=NO_CACHE, persist_result=False)
+def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
+    """Chosen/rejected pairs from the traces that no stage dropped."""
+    stage = Stage(
+        name="preferences",
+        version=VERSION,
+        config=config.model_dump(mode="json"),
+        inputs=(*tables["traces"], *tables["verdicts"], *tables["dropped"]),
+        tables=("pairs",),
+    )
+
+    def part() -> Mapping[str, pa.Table]:
+        dropped = lake.read(*tables["dropped"])
+        problems = alive(lake.read(*tables["problems"]), "problems", dropped)
+        traces = alive(lake.read(*tables["traces"], columns=_COLUMNS), "traces", dropped)
+        return {"pairs": build_pairs(problems, traces, lake.read(*tables["verdicts"]), config).pairs}
+
+    def parts() -> Iterator[Make]:
+        yield part
+
+    with reported("preferences"):
+        return lake.run(stage, parts)

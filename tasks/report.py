@@ -1,0 +1,76 @@
+"""A run's summary in Markdown, for the card and the page alike."""
+
+from collections.abc import Iterable, Sequence
+
+from schemas.summary import LabelAgreement, Summary
+from schemas.tables import Status
+
+_LISTED = 50
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; numbers get thousands separators."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def funnel(summary: Summary) -> str:
+    """What each stage left and why it dropped the rest."""
+    return table(
+        ["stage", "table", "before", "dropped", "after", "why"],
+        (
+            (step.stage, step.table, step.before, step.before - step.after, step.after, _reasons(step.reasons))
+            for step in summary.funnel
+        ),
+    )
+
+
+def verdicts(summary: Summary) -> str:
+    """Traces by verdict, all of them and those that no stage dropped."""
+    return table(
+        ["verdict", "traces", "of those kept"],
+        ((status, summary.verdicts.get(status, 0), summary.kept_verdicts.get(status, 0)) for status in Status),
+    )
+
+
+def agreement(found: LabelAgreement) -> str:
+    """How far verdicts agree with the labels that came along, and each disagreement with its reason."""
+    line = (
+        f"{found.agreeing:,} of {found.labelled:,} verdicts agree with `{found.label}`: {found.share:.2%} "
+        f"(95 % interval {found.low:.2%} to {found.high:.2%})."
+    )
+    if not found.disagreements:
+        return line
+    rows = (
+        (one.trace_id, one.label, one.status, one.extracted_answer or "", one.reference or "", one.reason)
+        for one in found.disagreements[:_LISTED]
+    )
+    listed = table(["trace", found.label, "verdict", "answer", "reference", "reason"], rows)
+    more = len(found.disagreements) - _LISTED
+    return f"{line}\n\n{listed}" + (f"\n\n… and {more:,} more: `tracemill stats --json` lists all." if more > 0 else "")
+
+
+def benchmarks(summary: Summary) -> str:
+    """How much of each benchmark the imported problems overlapped before they were dropped."""
+    return table(
+        ["benchmark", "items", "overlapped", "share", "problems dropped"],
+        (
+            (one.benchmark, one.items, one.overlapped, f"{one.overlapped / max(one.items, 1):.2%}", one.problems)
+            for one in summary.benchmarks
+        ),
+    )
+
+
+def counts(header: tuple[str, str], numbers: dict[str, int]) -> str:
+    """Two columns: a name and its count."""
+    return table(header, numbers.items())
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return "; ".join(f"{reason} {rows:,}" for reason, rows in reasons.items())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return " ".join(str(value).replace("|", "\\|").split())

@@ -1,0 +1,24 @@
+"""Rows of one table found from another, by ids and by position."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+def positions(ids: "pa.ChunkedArray[Any]", among: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
+    """The position of each id in `among`, -1 where it has none."""
+    found: Any = pc.index_in(ids, value_set=among.combine_chunks())
+    return np.array(found.fill_null(-1), np.int64)
+
+
+def flat(texts: "pa.ChunkedArray[Any]") -> pa.LargeStringArray:
+    """A string column as one array to take rows from.
+
+    Taking from a chunked column joins its chunks at each call, and fails where they hold more than 2 GiB.
+    """
+    array: Any = texts.cast(pa.large_string()).combine_chunks()
+    joined: pa.LargeStringArray = array
+    return joined

@@ -1,0 +1,149 @@
+"""What a word is, for comparing texts: the rule, a plain splitter, and the same one compiled.
+
+A word is a run of letters, marks and digits (Unicode L, M, N). Whatever else stands between words separates them, so
+"Janet’s" and "Janet's" are the same two words. On top of that:
+
+- Numbers stay as they are. A point or comma between two digits belongs to the word (`3.5`, `1,000`, `1,2`), and so does
+  a point before a digit at a word's beginning (`.5`). `1,000` and `1000` are different words.
+- An ideograph or kana is a word by itself, since those scripts put no spaces between words.
+- Operators, or all punctuation, are one-character words where `Splitting.punctuation` says so.
+- Case is folded one character to one character, so that positions hold; typographic quotes, dashes and signs are
+  folded to their plain forms. Otherwise a text is taken as given: composed and decomposed letters differ.
+- Above the Basic Multilingual Plane (emoji, rare scripts) every character counts as a letter and keeps its case.
+"""
+
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from tasks.text.kernels import ALONE, LETTER, PLANE, SEPARATOR, WORD_SEED, WORD_STEP, mix, split
+from tasks.text.ragged import Ragged
+from tasks.text.strings import Strings
+
+_OPERATORS = frozenset("+-*/=<>^%()")
+_PLAIN = {
+    **dict.fromkeys("‘’ʼ′", "'"),
+    **dict.fromkeys("“”″", '"'),
+    **dict.fromkeys("‐‑‒–—−", "-"),
+    **dict.fromkeys("×∗⋅·", "*"),
+    **dict.fromkeys("÷∕⁄", "/"),
+}
+# Hiragana and katakana; CJK extension A; CJK unified; CJK compatibility.
+_IDEOGRAPHS = ((0x3041, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
+
+
+class Punctuation(StrEnum):
+    """Which characters besides letters and digits are words."""
+
+    IGNORED = "ignored"
+    OPERATORS = "operators"
+    KEPT = "kept"
+
+
+class Splitting(ConfigBase):
+    """How texts become words."""
+
+    fold_case: bool = Field(default=True, description="whether `Mary` and `mary` are the same word")
+    punctuation: Punctuation = Field(
+        default=Punctuation.IGNORED,
+        description="ignored: separates words; operators: + - * / = < > ^ % ( ) and other mathematical signs are "
+        "words, so that 3+5 and 3-5 differ; kept: every sign is a word",
+    )
+
+
+class Word(NamedTuple):
+    """A word as it compares (folded), and where it stands, in characters."""
+
+    text: str
+    start: int
+    end: int
+
+
+def words(text: str, splitting: Splitting) -> list[Word]:
+    """Split one text. `hash_words` does the same to whole columns; this one says where the words stand."""
+    classes, folds = _tables(splitting)
+    found: list[Word] = []
+    start = -1
+    for at, char in enumerate(text):
+        kind = classes[ord(char)] if ord(char) < PLANE else LETTER
+        if kind != LETTER and _joins(text, at, inside=start >= 0):
+            kind = LETTER
+        if kind == LETTER:
+            start = at if start < 0 else start
+            continue
+        if start >= 0:
+            found.append(Word(_fold(text[start:at], folds), start, at))
+            start = -1
+        if kind == ALONE:
+            found.append(Word(_fold(char, folds), at, at + 1))
+    if start >= 0:
+        found.append(Word(_fold(text[start:], folds), start, len(text)))
+    return found
+
+
+def hash_words(texts: Strings, splitting: Splitting) -> Ragged:
+    """Hash every word of every row to 64 bits; equal words have equal hashes, whatever the row."""
+    classes, folds = _tables(splitting)
+    out = np.empty(int((texts.ends - texts.starts).sum()) + 1, np.uint64)
+    offsets = np.empty(len(texts.rows) + 1, np.int64)
+    split(texts.data, (texts.starts, texts.ends), classes, folds, out, offsets)
+    return Ragged(out[: offsets[-1]], offsets)
+
+
+def hash_word(text: str) -> int:
+    """The hash of one word as `words` gives it."""
+    value = int(WORD_SEED)
+    for char in text:
+        value = (value ^ ord(char)) * int(WORD_STEP) % 2**64
+    return int(mix(np.uint64(value)))
+
+
+def _joins(text: str, at: int, *, inside: bool) -> bool:
+    if text[at] not in ".," or not _is_digit(text[at + 1 : at + 2]):
+        return False
+    return _is_digit(text[at - 1 : at]) or (text[at] == "." and not inside)
+
+
+def _is_digit(char: str) -> bool:
+    return char.isascii() and char.isdigit()
+
+
+def _fold(text: str, folds: NDArray[np.uint16]) -> str:
+    return "".join(chr(folds[ord(char)]) if ord(char) < PLANE else char for char in text)
+
+
+@lru_cache
+def _tables(splitting: Splitting) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """For each character of the Basic Multilingual Plane its class, and what it folds to."""
+    folds = np.arange(PLANE, dtype=np.uint16)
+    classes = np.empty(PLANE, np.uint8)
+    for code in range(PLANE):
+        plain = _PLAIN.get(chr(code), chr(code))
+        classes[code] = _class_of(plain, splitting.punctuation)
+        folds[code] = ord(_lower(plain) if splitting.fold_case else plain)
+    for first, last in _IDEOGRAPHS:
+        block = classes[first : last + 1]
+        block[block == LETTER] = ALONE
+    return classes, folds
+
+
+def _class_of(char: str, punctuation: Punctuation) -> int:
+    category = unicodedata.category(char)
+    if category[0] in "LMN":
+        return LETTER
+    is_operator = char in _OPERATORS or category == "Sm"
+    is_sign = category[0] in "PS"
+    if punctuation is Punctuation.IGNORED or not is_sign:
+        return SEPARATOR
+    return ALONE if is_operator or punctuation is Punctuation.KEPT else SEPARATOR
+
+
+def _lower(char: str) -> str:
+    """Fold case without changing how many characters there are (ß and İ stay)."""
+    return next((low for low in (char.casefold(), char.lower()) if len(low) == 1 and ord(low) < PLANE), char)

@@ -1,0 +1,197 @@
+r"""Exact rules on answers: plain numbers and identical text. What they do not settle for certain is None.
+
+A plain number is an integer, a decimal, a simple or mixed fraction (`7/2`, `\frac{7}{2}`, `3\frac12`), a repeating
+decimal (`0.\overline{3}`) or any of the first two with a currency sign, a percent sign, thousands separators or a
+scale word (`1.8 billion`). `0,111` is none: its comma separates no thousands.
+"""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+_CHARACTERS: Final = str.maketrans(
+    {"−": "-", "–": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200b": "", "％": "%"}
+    | {chr(0xFF10 + digit): str(digit) for digit in range(10)}
+)
+_LATEX: Final = (
+    (re.compile(r"(?<!\\)\\!"), ""),
+    (re.compile(r"(?<=\d)\\,(?=\d{3})"), ","),
+    (re.compile(r"(?<!\\)\\[,;: ]|\\(?:left|right|displaystyle)(?![a-zA-Z])|~"), " "),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\[dt]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\([%$])"), r"\1"),
+    (re.compile(r"<<[^<>\n]*>>"), ""),
+)
+_WRAPPERS: Final = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r"\$\$?([^$]+)\$\$?",
+        r"\\\(((?:(?!\\\)).)*)\\\)",
+        r"\\\[((?:(?!\\\]).)*)\\\]",
+        r"\*\*([^*]+)\*\*",
+        r"\*([^*]+)\*",
+        r"`([^`]+)`",
+        r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}",
+    )
+)
+_SCALES: Final = {"dozen": 12, "hundred": 10**2, "thousand": 10**3} | {
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+_DECIMAL: Final = re.compile(
+    r"(?P<sign>[-+]?) ?(?P<currency>[$€£¥₹]?) ?(?P<sign2>-?)"
+    r"(?:(?P<grouped>[1-9]\d{0,2}(?:,\d{3})+)|(?P<whole>\d*))(?:\.(?P<part>\d*))?"
+    rf"(?: (?P<scale>{'|'.join(_SCALES)}))? ?(?P<percent>%|percent)?",
+    re.ASCII,
+)
+_FRACTION: Final = re.compile(
+    r"(?P<sign>-?) ?(?:(?P<whole>\d{1,300})(?: +| ?(?=\\)))?"
+    r"(?:(?P<top>-?\d{1,300}) ?/ ?(?P<bottom>\d{1,300})"
+    r"|\\frac ?(?:\{ ?(?P<top2>-?\d{1,300}) ?\}|(?P<top3>\d))? ?(?:\{ ?(?P<bottom2>\d{1,300}) ?\}|(?P<bottom3>\d)))",
+    re.ASCII,
+)
+_REPEATING: Final = re.compile(
+    r"(?P<sign>-?)(?P<whole>\d{0,100})\.(?P<part>\d{0,100})\\(?:overline|bar) ?\{?(?P<cycle>\d{1,100})\}?", re.ASCII
+)
+_BASED: Final = re.compile(r"(\d{1,300})_\{?(\d{1,2})\}?", re.ASCII)
+_IDLE_SPACE: Final = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
+_TEXT: Final = re.compile(r"\\text ?\{([^{}]*)\}")
+_WORD: Final = re.compile(r"[A-Za-z]{4,}")
+_CHOICE: Final = re.compile(r"\(?([A-Za-z])\)?")
+_PLAIN: Final = re.compile(r"-?[1-9]\d*|0", re.ASCII)
+_DIGITS_MAX: Final = 300
+_ROUNDING_DECIMALS: Final = Fraction(1, 10_000)
+_ROUNDING_FRACTIONS: Final = Fraction(1, 100)
+
+
+class Number(NamedTuple):
+    """An exact number: a decimal as sign and digits (of any length), or a `ratio`; `unit` is `%`, a currency or ""."""
+
+    digits: str
+    ratio: Fraction | None
+    unit: str
+
+
+def same(reference: str, answer: str) -> bool | None:
+    """Whether two answers are the same, or None where exact rules do not tell."""
+    if _PLAIN.fullmatch(reference) and _PLAIN.fullmatch(answer):
+        return reference == answer
+    left, right = clean(reference), clean(answer)
+    if not left or not right:
+        return None
+    first, second = number(left), number(right)
+    if first is not None and second is not None:
+        return _same_number(first, second)
+    return _same_text(left, right)
+
+
+@lru_cache(maxsize=1024)
+def clean(text: str) -> str:
+    r"""Strip an answer's wrapping: spaces, `$…$`, bold, `\text{…}`, a closing full stop; unify dashes and spacing."""
+    text = text.translate(_CHARACTERS)
+    for pattern, replacement in _LATEX:
+        text = pattern.sub(replacement, text)
+    before = None
+    while text != before:
+        before = text
+        text = text.strip().rstrip(".,;: ") if not text.endswith("...") else text.strip()
+        for wrapper in _WRAPPERS:
+            inside = wrapper.fullmatch(text)
+            text = inside[1] if inside else text
+    return " ".join(text.split())
+
+
+@lru_cache(maxsize=65536)
+def number(text: str) -> Number | None:
+    """Read cleaned text as one exact number, None if it is not one."""
+    decimal = _DECIMAL.fullmatch(text)
+    if decimal and (decimal["grouped"] or decimal["whole"] or decimal["part"]):
+        return _decimal(decimal)
+    fraction = _FRACTION.fullmatch(text)
+    if fraction:
+        return _fraction(fraction)
+    repeating = _REPEATING.fullmatch(text)
+    return _repeating(repeating) if repeating else _based(text)
+
+
+def _decimal(match: re.Match[str]) -> Number | None:
+    if match["sign"] and match["sign2"]:
+        return None
+    whole = (match["grouped"] or match["whole"] or "").replace(",", "").lstrip("0")
+    part = (match["part"] or "").rstrip("0")
+    negative = "-" in (match["sign"], match["sign2"]) and bool(whole or part)
+    digits = f"{'-' * negative}{whole or '0'}.{part}"
+    unit = "%" if match["percent"] else match["currency"]
+    if match["percent"] and match["currency"]:
+        return None
+    if match["scale"]:
+        return _scaled(digits, _SCALES[match["scale"]], unit)
+    return Number(digits, None, unit)
+
+
+def _scaled(digits: str, scale: int, unit: str) -> Number | None:
+    return Number("", Fraction(digits) * scale, unit) if len(digits) <= _DIGITS_MAX else None
+
+
+def _fraction(match: re.Match[str]) -> Number | None:
+    top = match["top"] or match["top2"] or match["top3"]
+    bottom = int(match["bottom"] or match["bottom2"] or match["bottom3"])
+    if top is None or bottom == 0 or (match["whole"] and top.startswith("-")):
+        return None
+    value = Fraction(int(top), bottom) + int(match["whole"] or 0)
+    return Number("", -value if match["sign"] else value, "")
+
+
+def _repeating(match: re.Match[str]) -> Number:
+    part, cycle = match["part"], match["cycle"]
+    value = Fraction(f"{match['whole'] or 0}.{part}") + Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(part))
+    return Number("", -value if match["sign"] else value, "")
+
+
+def _based(text: str) -> Number | None:
+    """A number with its base as subscript, such as `2516_8`; the base stays with it as its unit."""
+    match = _BASED.fullmatch(text)
+    if not match:
+        return None
+    return Number(match[1].lstrip("0") or "0", None, f"base {match[2]}")
+
+
+def _same_number(first: Number, second: Number) -> bool | None:
+    if first.unit != second.unit and ((first.unit and second.unit) or "%" in (first.unit, second.unit)):
+        return None
+    if "base" in first.unit + second.unit:
+        return first.digits == second.digits if first.unit == second.unit else None
+    if first.ratio is None and second.ratio is None and first.digits == second.digits:
+        return True
+    if first.ratio is None and second.ratio is None and first.digits.endswith(".") and second.digits.endswith("."):
+        return False
+    if max(len(first.digits), len(second.digits)) > _DIGITS_MAX:
+        return None
+    return _same_ratio(first, second)
+
+
+def _same_ratio(first: Number, second: Number) -> bool | None:
+    """Equal, clearly different, or None: as close as a rounded value would be."""
+    left = Fraction(first.digits) if first.ratio is None else first.ratio
+    right = Fraction(second.digits) if second.ratio is None else second.ratio
+    if left == right:
+        return True
+    both_decimal = first.ratio is None and second.ratio is None
+    rounding = _ROUNDING_DECIMALS if both_decimal else _ROUNDING_FRACTIONS
+    both_exact = first.ratio is not None and second.ratio is not None
+    return False if both_exact or abs(left - right) > rounding * max(abs(left), abs(right)) else None
+
+
+def _same_text(left: str, right: str) -> bool | None:
+    if _spelling(left) == _spelling(right):
+        return True
+    if _WORD.fullmatch(left) and _WORD.fullmatch(right):
+        return left.casefold() == right.casefold()
+    first, second = _CHOICE.fullmatch(left), _CHOICE.fullmatch(right)
+    return True if first and second and first[1] == second[1] else None
+
+
+def _spelling(text: str) -> str:
+    return _IDLE_SPACE.sub("", " ".join(_TEXT.sub(r"\1", text).split()))

@@ -1,0 +1,1 @@
+"""Verifier plug-ins: one file each, `Config` and `build(config)`, which returns a `tasks.verify.contract.Verifier`."""

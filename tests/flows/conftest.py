@@ -1,0 +1,82 @@
+"""A small set of traces, and `tracemill` as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+RECIPE = """
+name: tiny
+description: A few sums.
+ingest:
+  source: {format: jsonl, path: "%s"}
+  problem: {question: question, reference: answer}
+  completions:
+    - {text: "completions[].text", model: m, labels: {is_correct: "completions[].right"}}
+  part_rows: 8
+decontaminate:
+  mode: coverage
+  benchmarks:
+    exam: {source: {format: jsonl, path: "%s"}, text: question}
+export: {license: apache-2.0}
+"""
+
+THINGS = ("apples", "boats", "clocks", "drums", "eggs", "forks", "goats", "hats")
+
+
+def problem(number: int) -> dict[str, object]:
+    thing = THINGS[number % len(THINGS)]
+    question = f"Basket {number} holds {number} red {thing} and {number + 3} green {thing}; how many {thing} are in it?"
+    right = (
+        f"There are {number} red {thing}.\n{number} + {number + 3} = {2 * number + 3}.\nThe answer is {2 * number + 3}."
+    )
+    wrong = f"I count only the red ones, and one more.\nSo there are {number + 1} {thing}.\nThe answer is {number + 1}."
+    copy = right.upper()
+    texts = [(right, True), (copy, True), (wrong, False)]
+    return {
+        "question": question,
+        "answer": str(2 * number + 3),
+        "completions": [{"text": text, "right": label} for text, label in texts],
+    }
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Path:
+    """16 problems with 3 traces each: one right, its copy in capitals, one wrong."""
+    path = tmp_path / "traces.jsonl"
+    path.write_text("\n".join(json.dumps(problem(number)) for number in range(1, 17)))
+    return path
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, traces: Path) -> str:
+    """A recipe for them, with a benchmark that holds the third problem."""
+    exam = tmp_path / "exam.jsonl"
+    exam.write_text(json.dumps({"question": problem(3)["question"]}))
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE % (traces, exam))
+    return str(path)
+
+
+@pytest.fixture
+def tracemill(prefect_server: str, tmp_path: Path) -> Run:
+    """Run the command line in a process of its own, with the lake in `tmp_path/lake`."""
+    environment = os.environ | {
+        "PREFECT_API_URL": prefect_server,
+        "TRACEMILL_LAKE": str(tmp_path / "lake"),
+        "COLUMNS": "200",
+    }
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment | variables, timeout=120
+        )
+
+    return run

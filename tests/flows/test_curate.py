@@ -1,0 +1,164 @@
+"""The whole flow, from a file of traces to a release that trainers open."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from datasets import load_dataset
+
+from flows.curate import curate
+from schemas.errors import EmptyError
+from schemas.refs import ReleaseManifest
+from tasks.lake import Lake
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    return str(tmp_path / "lake")
+
+
+def folder(lake: str, release: ReleaseManifest) -> Path:
+    return Path(lake) / "releases" / release.name / release.version
+
+
+def steps(release: ReleaseManifest) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(step.stage, step.table): (step.before, step.after) for step in release.summary.funnel}
+
+
+def test_traces_become_a_release(recipe: str, lake: str) -> None:
+    release = curate(recipe, lake)
+    assert (release.name, release.version, release.previous) == ("tiny", "v1", None)
+    assert steps(release) == {
+        ("ingest", "problems"): (16, 16),
+        ("verify", "problems"): (16, 16),
+        ("dedupe", "problems"): (16, 16),
+        ("decontaminate", "problems"): (16, 15),
+        ("ingest", "traces"): (48, 48),
+        ("verify", "traces"): (48, 48),
+        ("dedupe", "traces"): (48, 32),
+        ("decontaminate", "traces"): (32, 30),
+    }
+    assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
+    assert release.summary.exported == {"dpo": 15, "sft": 15}
+    assert release.summary.agreement is not None
+    assert release.summary.agreement.share == 1.0
+
+
+def test_exports_open_and_hold_only_what_was_verified(recipe: str, lake: str) -> None:
+    place = folder(lake, curate(recipe, lake))
+    sft = load_dataset("parquet", data_files=f"{place}/sft/*.parquet", split="train")
+    dpo = load_dataset("parquet", data_files=f"{place}/dpo/*.parquet", split="train")
+    assert [turn["role"] for turn in sft[0]["messages"]] == ["user", "assistant"]
+    statuses = dict(duckdb.sql(f"select trace_id, status from read_parquet('{lake}/verdicts/*/*.parquet')").fetchall())
+    assert {statuses[one] for one in sft["trace_id"]} == {"correct"}
+    assert {statuses[one] for one in dpo["chosen_trace_id"]} == {"correct"}
+    assert {statuses[one] for one in dpo["rejected_trace_id"]} == {"incorrect"}
+    assert not any(row["chosen"] == row["rejected"] for row in dpo)
+
+
+def test_the_card_explains_each_number(recipe: str, lake: str) -> None:
+    place = folder(lake, curate(recipe, lake))
+    card = (place / "README.md").read_text()
+    for words in (
+        "license: apache-2.0",
+        "| dedupe | traces | 48 | 16 | 32 |",
+        "| exam | 1 | 1 | 100.00% | 1 |",
+        "A few sums.",
+    ):
+        assert words in card
+    lineage = json.loads((place / "lineage.json").read_text())
+    assert [stage["name"] for stage in lineage["stages"]][:3] == ["ingest", "ingest", "decontaminate"]
+
+
+def test_running_again_changes_nothing(recipe: str, lake: str) -> None:
+    curate(recipe, lake)
+    before = files(lake)
+    assert curate(recipe, lake).version == "v1"
+    assert files(lake) == before
+
+
+def files(lake: str) -> dict[str, tuple[int, bytes]]:
+    """Every file but the notes of runs, with its inode and content."""
+    return {
+        str(path.relative_to(lake)): (path.stat().st_ino, path.read_bytes())
+        for path in Path(lake).rglob("*")
+        if path.is_file() and "snapshots" not in path.parts
+    }
+
+
+def test_a_new_version_says_what_changed(recipe: str, lake: str, traces: Path) -> None:
+    curate(recipe, lake)
+    lines = traces.read_text().splitlines()
+    traces.write_text("\n".join(lines[1:]))
+    release = curate(recipe, lake)
+    assert (release.version, release.previous) == ("v2", "v1")
+    assert release.changes == {"dpo removed": 1, "sft removed": 1}
+    diff = pq.read_table(folder(lake, release) / "diff.parquet").to_pylist()
+    assert [(row["format"], row["change"], row["reason"]) for row in diff] == [
+        ("dpo", "removed", None),
+        ("sft", "removed", None),
+    ]
+    third = curate(
+        recipe,
+        lake,
+        ["dedupe.across_verdicts=true", "decontaminate.benchmarks.exam.text=question", "dedupe.traces=null"],
+    )
+    assert third.changes == {"dpo added": 14, "sft added": 14}
+    assert curate(recipe, lake).version == "v2"
+
+
+def test_a_removed_row_says_which_stage_dropped_it(recipe: str, lake: str) -> None:
+    curate(recipe, lake, ["decontaminate.benchmarks={}"])
+    release = curate(recipe, lake)
+    diff = pq.read_table(folder(lake, release) / "diff.parquet").to_pylist()
+    assert {row["reason"] for row in diff} == {"decontaminate: its problem overlaps a benchmark"}
+
+
+def test_nothing_left_is_said_and_nothing_published(recipe: str, lake: str) -> None:
+    with pytest.raises(EmptyError, match=r"release tiny: nothing is left to publish \(dropped: .*decontaminate"):
+        curate(recipe, lake, ["decontaminate.mode=any_ngram", "decontaminate.ngram=1"])
+    assert not (Path(lake) / "releases").exists()
+    assert Lake(lake).snapshots()[-1].summary is not None
+
+
+def test_any_fsspec_url(recipe: str) -> None:
+    url = "memory://curate/lake"
+    assert curate(recipe, url).version == "v1"
+    assert curate(recipe, url).version == "v1"
+
+
+def test_damage_is_mended_on_the_next_run(recipe: str, lake: str) -> None:
+    release = curate(recipe, lake)
+    before = files(lake)
+    verdicts = sorted(Path(lake).glob("verdicts/*/part-*"))
+    for path in (*Path(lake).glob("traces/*/part-00001-*"), *folder(lake, release).glob("sft/*")):
+        path.write_bytes(b"damaged")
+    (folder(lake, release) / "README.md").unlink()
+    kept = {path: path.stat().st_ino for path in verdicts}
+    assert curate(recipe, lake).version == "v1"
+    after = files(lake)
+    assert {name: content for name, (_, content) in after.items() if not name.endswith("manifest.json")} == {
+        name: content for name, (_, content) in before.items() if not name.endswith("manifest.json")
+    }
+    assert {path: path.stat().st_ino for path in verdicts} == kept
+
+
+def page(run_name: str) -> list[Any]:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts()
+
+
+def test_the_page_shows_funnel_and_samples(recipe: str, lake: str) -> None:
+    curate(recipe, lake)
+    artifacts = {one.key: one for one in page("curate")}
+    assert {"funnel", "samples", "agreement", "contamination", "release"} <= artifacts.keys()
+    assert "| dedupe | traces | 48 | 16 | 32 |" in str(artifacts["funnel"].data)
+    samples = json.loads(str(artifacts["samples"].data))
+    assert {row["status"] for row in samples} == {"correct", "incorrect"}

@@ -1,0 +1,105 @@
+"""Recipes: found, overridden, expanded, validated."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.config import CurateConfig
+from flows.recipes import names, resolve
+from schemas.errors import RecipeError
+
+RECIPE = """
+name: tiny
+ingest:
+  source: {format: jsonl, path: "${WHERE:-here}/rows.jsonl"}
+  problem: {question: q}
+  completions:
+    - {text: a}
+    - {text: b}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(names()))
+def test_every_bundled_recipe_is_valid(name: str) -> None:
+    config = resolve(name, [], CurateConfig)
+    assert config.name == name
+    assert config.description
+
+
+def test_variables(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve(recipe, [], CurateConfig).ingest.source.path == "here/rows.jsonl"
+    monkeypatch.setenv("WHERE", "there")
+    assert resolve(recipe, [], CurateConfig).ingest.source.path == "there/rows.jsonl"
+    with pytest.raises(RecipeError, match="environment variable NOWHERE_SET is not set"):
+        resolve(recipe, ["ingest.source.path=${NOWHERE_SET}/x"], CurateConfig)
+
+
+def test_overrides(recipe: str) -> None:
+    settings = [
+        "dedupe.traces.threshold=0.9",
+        "ingest.completions.1.model=m",
+        "decontaminate.benchmarks.x={source: {format: jsonl, path: f}, text: t}",
+        "export.formats={sft: {}}",
+    ]
+    config = resolve(recipe, settings, CurateConfig)
+    assert config.dedupe.traces is not None
+    assert config.dedupe.traces.threshold == 0.9
+    assert config.ingest.completions[1].model == "m"
+    assert config.decontaminate.benchmarks["x"].text == "t"
+    assert config.export.formats == {"sft": {}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("verify.deadline=3", "verify.deadline: is not a known key"),
+        ("dedupe.traces.threshold=2", "dedupe.traces.threshold: Input should be less than or equal to 1"),
+        ("ingest.part_rows=many", "ingest.part_rows: Input should be a valid integer"),
+        ("verify.verifiers.maths={}", "unknown name 'maths' in verifiers: use one of math"),
+        ("preferences.rules.best={}", "unknown name 'best' in rules: use one of correct_vs_incorrect"),
+        ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, sft"),
+        ("verify.verifiers.math.marker=x", "math.marker: is not a known key"),
+        ("ingest.problem.question=a..b", "column path 'a..b' is not of the form"),
+        ("name", "--set name: give it as key.key=value"),
+        ("name.x=1", "name holds a value, not keys"),
+        ("ingest.completions.7.text=a", "7 is no position in a list of 2"),
+        ("name={", "the value is not YAML"),
+    ],
+)
+def test_a_wrong_setting_is_named(recipe: str, setting: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=r"tiny\.yaml|--set") as caught:
+        resolve(recipe, [setting], CurateConfig)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: [", r"tiny.yaml:\d+: not YAML"),
+        ("- a", "a recipe is a mapping"),
+        ("name: x", "ingest: Field required"),
+        ("name: x\nname: y\n", "name is given twice"),
+        (RECIPE + "extra: 1\n", "extra: is not a known key"),
+        ("name: \ud800", "cannot be read"),
+    ],
+)
+def test_a_broken_recipe_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_bytes(content.encode(errors="surrogatepass"))
+    with pytest.raises(RecipeError, match=message):
+        resolve(str(path), [], CurateConfig)
+
+
+def test_an_unknown_recipe_lists_the_known() -> None:
+    with pytest.raises(RecipeError, match=r"none of this name; give a path, or one of .*gsm8k-model-solutions"):
+        resolve("nothing", [], CurateConfig)
+    with pytest.raises(RecipeError, match=r"nowhere/x.yaml: no such file"):
+        resolve("nowhere/x.yaml", [], CurateConfig)

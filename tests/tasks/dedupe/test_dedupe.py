@@ -1,0 +1,138 @@
+import json
+import random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.tables import DROPPED
+from tasks.dedupe.dedupe import EXACT, NEAR, ORPHANED, DedupeConfig, drop_duplicates
+
+QUESTION = "Ana has {} apples and buys {} more at the market near her house. How many apples does Ana have in the end?"
+SOLUTION = "Ana starts with 5 apples and then buys 3 more at the market so she has 5 + 3 = 8 apples in the end"
+
+
+def problems(*rows: tuple[str, str, str | None]) -> pa.Table:
+    return pa.table(
+        {name: [row[at] for row in rows] for at, name in enumerate(["problem_id", "question", "reference"])}
+    )
+
+
+def traces(*rows: tuple[str, str, str]) -> pa.Table:
+    names = ["trace_id", "problem_id", "text"]
+    return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
+
+
+def verdicts(*rows: tuple[str, str]) -> pa.Table:
+    return pa.table(
+        {name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(["trace_id", "status"])}
+    )
+
+
+def dropped(found: pa.Table) -> dict[str, tuple[str, str | None]]:
+    return {row["row_id"]: (row["reason"], row["duplicate_of"]) for row in found.to_pylist()}
+
+
+def test_a_duplicate_problem_goes_with_its_traces() -> None:
+    found = drop_duplicates(
+        problems(("b", QUESTION.format(5, 3), "8"), ("a", QUESTION.format(5, 3).upper(), None), ("c", "Why?", None)),
+        traces(("t1", "a", SOLUTION), ("t2", "b", SOLUTION), ("t3", "b", "something else")),
+        verdicts(("t2", "correct")),
+        DedupeConfig(),
+    )
+    assert found.problems["problem_id"].to_pylist() == ["b", "c"]
+    assert found.traces["trace_id"].to_pylist() == ["t2", "t3"]
+    assert found.dropped.schema.equals(DROPPED, check_metadata=True)
+    first, second = found.dropped.to_pylist()
+    assert first | {"evidence": json.loads(first["evidence"])} == {
+        "table": "problems",
+        "row_id": "a",
+        "stage": "dedupe",
+        "reason": EXACT,
+        "evidence": {"jaccard": 1.0},
+        "duplicate_of": "b",
+    }
+    assert (second["table"], second["row_id"], second["reason"], second["duplicate_of"]) == (
+        "traces",
+        "t1",
+        ORPHANED,
+        None,
+    )
+    assert json.loads(second["evidence"]) == {"problem": "a", "duplicate_of": "b"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same_only", "gone"),
+    [("8", "9", True, 0), ("8", " 8 ", True, 1), ("8", None, True, 1), (None, None, True, 1), ("8", "9", False, 1)],
+)
+def test_problems_that_differ_in_their_numbers(
+    first: str | None, second: str | None, same_only: bool, gone: int
+) -> None:
+    found = drop_duplicates(
+        problems(("a", QUESTION.format(5, 3), first), ("b", QUESTION.format(5, 4), second)),
+        traces(),
+        verdicts(),
+        DedupeConfig(same_reference_only=same_only),
+    )
+    assert found.dropped["reason"].to_pylist() == [NEAR] * gone
+
+
+def test_the_verified_then_the_shorter_then_the_smaller_id_is_kept() -> None:
+    found = drop_duplicates(
+        problems(("p", "one", None), ("q", "two", None)),
+        traces(
+            ("p3", "p", SOLUTION),
+            ("p2", "p", SOLUTION + "."),
+            ("p1", "p", SOLUTION + "!"),
+            ("q2", "q", SOLUTION),
+            ("q1", "q", SOLUTION),
+        ),
+        verdicts(("p2", "correct"), ("p3", "correct"), ("p3", "incorrect"), ("p1", "error")),
+        DedupeConfig(across_verdicts=True),
+    )
+    assert found.traces["trace_id"].to_pylist() == ["p2", "q1"]
+    assert dropped(found.dropped) == {"p1": (EXACT, "p2"), "p3": (EXACT, "p2"), "q2": (EXACT, "q1")}
+
+
+def test_a_wrong_trace_that_is_nearly_a_right_one_stays_unless_asked() -> None:
+    rows = traces(("right", "p", SOLUTION), ("wrong", "p", SOLUTION.replace("= 8", "= 9")), ("copy", "p", SOLUTION))
+    judged = verdicts(("right", "correct"), ("wrong", "incorrect"), ("copy", "correct"))
+    asked = problems(("p", "one", None))
+    default = drop_duplicates(asked, rows, judged, DedupeConfig())
+    assert dropped(default.dropped) == {"right": (EXACT, "copy")}
+    across = drop_duplicates(asked, rows, judged, DedupeConfig(across_verdicts=True))
+    assert dropped(across.dropped) == {"right": (EXACT, "copy"), "wrong": (NEAR, "copy")}
+
+
+def test_what_is_switched_off_drops_nothing() -> None:
+    asked = problems(("a", "one two three", None), ("b", "one two three", None))
+    rows = traces(("t1", "a", SOLUTION), ("t2", "a", SOLUTION))
+    found = drop_duplicates(asked, rows, verdicts(), DedupeConfig(problems=None, traces=None))
+    assert (found.problems, found.traces, len(found.dropped)) == (asked, rows, 0)
+
+
+def test_operators_tell_problems_apart() -> None:
+    asked = problems(("a", "What is 3 + 5?", None), ("b", "What is 3 − 5?", None), ("c", "what is 3 - 5", None))
+    found = drop_duplicates(asked, traces(), verdicts(), DedupeConfig())
+    assert dropped(found.dropped) == {"b": (EXACT, "c")}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_outcome_does_not_depend_on_the_order_of_rows(draw: random.Random) -> None:
+    asked = [(f"p{n}", QUESTION.format(n % 4, n % 3), None if n % 5 == 0 else str(n % 4 + n % 3)) for n in range(14)]
+    solved = [(f"t{n}", f"p{n % 7}", SOLUTION.replace("5", str(n % 4))) for n in range(40)]
+    judged = [(f"t{n}", "correct" if n % 3 else "incorrect") for n in range(0, 40, 2)]
+
+    def outcome() -> list[dict[str, Any]]:
+        found = drop_duplicates(problems(*asked), traces(*solved), verdicts(*judged), DedupeConfig())
+        assert len(found.problems) + len(found.traces) + len(found.dropped) == len(asked) + len(solved)
+        return found.dropped.to_pylist()
+
+    before = outcome()
+    for rows in (asked, solved, judged):
+        draw.shuffle(rows)
+    assert outcome() == before
+    assert before

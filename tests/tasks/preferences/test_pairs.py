@@ -1,0 +1,236 @@
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import PluginError, RecipeError
+from schemas.tables import PAIRS
+from tasks.ids import content_id
+from tasks.preferences.pairs import PairsConfig, PairsResult, build_pairs
+from tasks.text.steps import split_column
+
+BOTH: dict[str, dict[str, Any]] = {"correct_vs_incorrect": {}, "shortest_vs_longest": {}}
+AGAINST_LENGTH: dict[str, dict[str, Any]] = {"shortest_vs_longest": {}}
+
+
+class Trace(NamedTuple):
+    """A trace with the statuses that its verifiers gave it."""
+
+    trace_id: str
+    text: str
+    statuses: tuple[str, ...]
+    problem_id: str = "p"
+    tokens: int | None = None
+    score: float | None = None
+
+
+def pairs_of(
+    traces: list[Trace],
+    rules: dict[str, dict[str, Any]] | None = None,
+    problems: tuple[str, ...] = ("p",),
+) -> PairsResult:
+    texts = pa.array([one.text for one in traces], pa.string())
+    table = pa.table(
+        {
+            "trace_id": pa.array([one.trace_id for one in traces], pa.string()),
+            "problem_id": pa.array([one.problem_id for one in traces], pa.string()),
+            "text": texts,
+            "step_offsets": split_column(texts),
+            "completion_tokens": pa.array([one.tokens for one in traces], pa.int32()),
+        }
+    )
+    judged = [(one, status) for one in traces for status in one.statuses]
+    verdicts = pa.table(
+        {
+            "trace_id": pa.array([one.trace_id for one, _ in judged], pa.string()),
+            "status": pa.array([status for _, status in judged], pa.string()),
+            "score": pa.array([one.score for one, _ in judged], pa.float32()),
+        }
+    )
+    config = PairsConfig(rules=rules) if rules else None
+    return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config)
+
+
+def ids(result: PairsResult) -> list[tuple[str, str]]:
+    columns = [result.pairs[name].to_pylist() for name in ("chosen_trace_id", "rejected_trace_id")]
+    return list(zip(*columns, strict=True))
+
+
+RIGHT = Trace("r", "3 + 4 = 7\n#### 7", ("correct",), score=1.0)
+WRONG = Trace("w", "3 + 4 = 7\nno, 8\n#### 8", ("incorrect",), score=0.0)
+
+
+def test_a_pair() -> None:
+    result = pairs_of([RIGHT, WRONG])
+    assert result.pairs.schema.equals(PAIRS)
+    assert result.skipped == {}
+    assert result.pairs.to_pylist() == [
+        {
+            "pair_id": content_id("correct_vs_incorrect", "r", "w"),
+            "problem_id": "p",
+            "chosen_trace_id": "r",
+            "rejected_trace_id": "w",
+            "rule": "correct_vs_incorrect",
+            "margin": 1.0,
+            "on_policy": None,
+            "shared_prefix": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "used"),
+    [
+        (("correct",), True),
+        (("correct", "correct"), True),
+        (("correct", "error"), True),
+        (("unverifiable", "correct"), True),
+        (("correct", "incorrect"), False),
+        (("error",), False),
+        (("unverifiable",), False),
+        ((), False),
+    ],
+)
+def test_only_undisputed_verdicts_count(statuses: tuple[str, ...], used: bool) -> None:
+    result = pairs_of([RIGHT._replace(statuses=statuses), WRONG])
+    assert bool(result.pairs.num_rows) == used
+    assert result.skipped == ({} if used else {"no correct trace": 1})
+
+
+@pytest.mark.parametrize("statuses", [("error",), ("unverifiable",), ("incorrect", "correct"), ()])
+def test_a_broken_verifier_makes_no_loser(statuses: tuple[str, ...]) -> None:
+    assert pairs_of([RIGHT, WRONG._replace(statuses=statuses)]).skipped == {"no incorrect trace": 1}
+
+
+def test_why_problems_have_no_pairs() -> None:
+    traces = [
+        RIGHT._replace(trace_id="a", problem_id="one right"),
+        WRONG._replace(trace_id="b", problem_id="one wrong"),
+        RIGHT._replace(trace_id="c", problem_id="undecided", statuses=("error",)),
+        *[one._replace(trace_id=f"d{one.trace_id}", problem_id="both") for one in (RIGHT, WRONG)],
+        RIGHT._replace(trace_id="e", problem_id="not in the table"),
+        WRONG._replace(trace_id="f", problem_id="not in the table"),
+    ]
+    result = pairs_of(traces, BOTH, ("one right", "one wrong", "undecided", "both", "no trace"))
+    assert set(result.pairs["problem_id"].to_pylist()) == {"both"}
+    assert result.skipped == {
+        "fewer than two correct traces; no incorrect trace": 1,
+        "fewer than two correct traces; no correct trace": 1,
+        "no trace that verifiers agree on": 2,
+    }
+
+
+def test_no_rows_at_all() -> None:
+    assert pairs_of([], BOTH, ()).pairs.schema.equals(PAIRS)
+    assert pairs_of([], BOTH, ("p", "q")).skipped == {"no trace that verifiers agree on": 2}
+
+
+def test_identical_texts_are_one_candidate() -> None:
+    copies = [RIGHT._replace(trace_id=f"r{n}", text=text) for n, text in enumerate(["a b", " a  b\n", "a\n\nb", "ab"])]
+    result = pairs_of([*copies, WRONG])
+    assert result.pairs.num_rows == 2
+    assert {"r3"} < set(result.pairs["chosen_trace_id"].to_pylist())
+    assert pairs_of(copies[:3], AGAINST_LENGTH).skipped == {"fewer than two correct traces": 1}
+
+
+def test_one_text_judged_both_ways_is_no_candidate() -> None:
+    twin = WRONG._replace(text=f"{RIGHT.text}\n")
+    assert pairs_of([RIGHT, twin]).skipped == {"no trace that verifiers agree on": 1}
+    assert ids(pairs_of([RIGHT, twin, RIGHT._replace(trace_id="s", text="7"), WRONG._replace(trace_id="v")])) == [
+        ("s", "v")
+    ]
+
+
+def test_the_same_text_under_two_problems_is_two_candidates() -> None:
+    traces = [one._replace(trace_id=one.trace_id + p, problem_id=p) for p in ("p", "q") for one in (RIGHT, WRONG)]
+    assert ids(pairs_of(traces, problems=("p", "q"))) == [("rp", "wp"), ("rq", "wq")]
+
+
+@pytest.mark.parametrize(("tokens", "chosen"), [((5, 9), "long"), ((5, None), "short"), ((None, None), "short")])
+def test_lengths_are_tokens_where_all_are_known(tokens: tuple[int | None, int | None], chosen: str) -> None:
+    long = RIGHT._replace(trace_id="long", text="a longer text", tokens=tokens[0])
+    short = RIGHT._replace(trace_id="short", text="short", tokens=tokens[1])
+    pair = pairs_of([long, short], AGAINST_LENGTH).pairs.to_pylist()[0]
+    assert pair["chosen_trace_id"] == chosen
+    assert pair["margin"] == (4 if chosen == "long" else len("a longer text") - len("short"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "shared"),
+    [
+        ("a\nb\nc", "a\nb\nd", 2),
+        ("a\nb", "a\nb\nc", 1),  # the second step of the one lacks the other's line end
+        ("é😀\nb", "é😀\nc", 1),
+        ("a", "b", 0),
+        ("a\n\nb\nc", "a\n\nb\nd", 1),
+    ],
+)
+def test_shared_prefix_counts_whole_steps(chosen: str, rejected: str, shared: int) -> None:
+    pairs = pairs_of([RIGHT._replace(text=chosen), WRONG._replace(text=rejected)]).pairs
+    assert pairs["shared_prefix"].to_pylist() == [shared]
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(PluginError, match="use one of correct_vs_incorrect, shortest_vs_longest"):
+        PairsConfig(rules={"best_vs_worst": {}})
+    with pytest.raises(RecipeError, match=r"correct_vs_incorrect\.pairs: is not a known key"):
+        PairsConfig(rules={"correct_vs_incorrect": {"pairs": 3}})
+
+
+traces_of_two_problems = st.lists(
+    st.tuples(
+        st.sampled_from(["p", "q"]),
+        st.sampled_from(["a", "a ", "b", "bb", "c\nd", "c\ne"]),
+        st.sampled_from([("correct",), ("incorrect",), ("correct", "incorrect"), ("error",), ()]),
+        st.sampled_from([None, 1, 2]),
+    ),
+    max_size=12,
+).map(
+    lambda rows: [
+        Trace(f"t{n}", text, judged, problem, tokens) for n, (problem, text, judged, tokens) in enumerate(rows)
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(traces_of_two_problems, st.randoms(use_true_random=False))
+def test_pairs_are_sound_whatever_the_order(traces: list[Trace], random: Any) -> None:
+    result = pairs_of(traces, BOTH, ("p", "q"))
+    by_id = {one.trace_id: one for one in traces}
+    for chosen_id, rejected_id in ids(result):
+        chosen, rejected = by_id[chosen_id], by_id[rejected_id]
+        assert chosen.statuses == ("correct",)
+        assert rejected.statuses in {("correct",), ("incorrect",)}
+        assert chosen.problem_id == rejected.problem_id
+        assert chosen.text.split() != rejected.text.split()
+    assert len(set(result.pairs["pair_id"].to_pylist())) == result.pairs.num_rows
+    paired = set(result.pairs["problem_id"].to_pylist())
+    assert sum(result.skipped.values()) == 2 - len(paired)
+    shuffled = random.sample(traces, len(traces))
+    assert pairs_of(shuffled, BOTH, ("p", "q")).pairs.equals(result.pairs)
+
+
+def test_a_hundred_thousand_traces_take_seconds() -> None:
+    count = 100_000
+    texts = pa.array([f"She has {n} hens.\nEach lays 3 eggs.\n#### {n % 7}" for n in range(count)])
+    offsets = pa.ListArray.from_arrays(np.arange(0, 3 * count + 1, 3).tolist(), [0, 5, 9] * count)
+    trace_ids = pa.array([f"t{n}" for n in range(count)])
+    traces = pa.table(
+        {
+            "trace_id": trace_ids,
+            "problem_id": pa.array([f"p{n // 8}" for n in range(count)]),
+            "text": texts,
+            "step_offsets": offsets,
+            "completion_tokens": pa.nulls(count, pa.int32()),
+        }
+    )
+    statuses = pa.array(["correct" if n % 3 else "incorrect" for n in range(count)])
+    verdicts = pa.table({"trace_id": trace_ids, "status": statuses, "score": pa.nulls(count, pa.float32())})
+    problems = pa.table({"problem_id": pa.array([f"p{n}" for n in range(count // 8)])})
+    started = time.perf_counter()
+    assert build_pairs(problems, traces, verdicts).pairs.num_rows == 10 * count // 8
+    assert time.perf_counter() - started < 20
