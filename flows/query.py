@@ -23,5 +23,5 @@ def query(lake: Lake, sql: str) -> pa.Table:
             result = connection.sql(sql)
             table: pa.Table | None = None if result is None else result.to_arrow_table()
         except duckdb.Error as exc:
-            raise QueryError(f"sql: {exc}") from exc
+            raise QueryError(f"sql: {' '.join(str(exc).split())}") from exc
     return table if table is not None else pa.table({})

@@ -11,6 +11,7 @@ PHRASES: Final = ("final answer is", "answer is", "final answer:", "answer:")
 _BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _LINE_START: Final = re.compile(r"(?:^|\n)[ \t>*_#-]*\Z")
 _DECORATION: Final = re.compile(r"[\s*_:]*")
+_BOLD_END: Final = re.compile(r"\*\*(?!\w)")
 _DISPLAYED: Final = re.compile(r"\\\[(.*?)\\\]|\$\$(.*?)\$\$", re.DOTALL)
 _INLINE_MATH: Final = re.compile(r"(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\((.+?)\\\)")
 _SENTENCE_END: Final = re.compile(
@@ -77,11 +78,13 @@ def _line_marker(text: str, marker: str) -> int:
 
 def _after(text: str, start: int) -> str:
     begin = _DECORATION.match(text, start)
+    bold = begin is not None and begin.group().endswith("**")
     start = begin.end() if begin else start
     displayed = _DISPLAYED.match(text, start)
     if displayed:
         return (displayed[1] or displayed[2] or "").strip()
-    line = _CALCULATOR.sub("", text[start:].split("\n", 1)[0]).strip(" *_")
+    line = _CALCULATOR.sub("", text[start:].split("\n", 1)[0])
+    line = (_BOLD_END.sub("", line, count=1) if bold else line).strip(" *_")
     if len(line) > _PROSE_MAX:
         return line
     formulas = _INLINE_MATH.findall(line)

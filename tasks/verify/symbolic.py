@@ -21,11 +21,14 @@ from tasks.verify.numbers import clean, same
 
 _TARGETS: Final = (LatexExtractionConfig(),)
 _RESPELLED: Final = (
+    (re.compile(r"(?<![\w)\]}])\*\*(\S(?:[^*]*\S)?)\*\*(?![\w(\[{])"), r"\1"),
     (re.compile(r"\\(?:mathrm|text|operatorname)\s*\{\s*(e|i|d)\s*\}"), r"\1"),
     (re.compile(r"\\sqrt\s*\(([^()]*)\)"), r"\\sqrt{\1}"),
     (re.compile(r"(?<!\\)\$"), ""),
     (re.compile(r"(?<=\d)(?:st|nd|rd|th)\b"), ""),
 )
+_POWER: Final = re.compile(r"(?<=[\w)\]}])\*\*(-?\w++(?:\.\d++)?+(?:\^\{[^*]*\})?+|\([^()*]*\))(?!\*\*)")
+"""Python's power with its exponent, the rightmost of a chain first: `2**3**2` is `2^{3^{2}}`."""
 _QUANTITY: Final = re.compile(r"([$€£¥₹]?[-+]?\$?[\d.,]*\d(?:/\d+)?%?)((?: [a-zA-Z][a-zA-Z'-]*){1,4})")
 _SCALE: Final = re.compile(r"\b(?:dozens?|hundred|thousand|[mbtr]+illion|percent|half|quarters?|and|or|plus|times)\b")
 _TEXT: Final = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{([^{}]*)\}")
@@ -73,7 +76,10 @@ def _respell(text: str) -> str:
     text = clean(text)
     for pattern, replacement in _RESPELLED:
         text = pattern.sub(replacement, text)
-    return clean(text)
+    text = clean(text)
+    while _POWER.search(text):
+        text = _POWER.sub(r"^{\1}", text)
+    return text
 
 
 def _bare(text: str) -> str:

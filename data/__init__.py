@@ -1,0 +1,1 @@
+"""What comes with tracemill: recipes, samples, manifests."""
