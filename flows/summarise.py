@@ -54,6 +54,7 @@ def _agreement(traces: pa.Table, verdicts: pa.Table, problems: pa.Table) -> Labe
         label=LABEL,
         labelled=found.labelled,
         agreeing=found.agreeing,
+        unverifiable=found.unverifiable,
         low=found.low,
         high=found.high,
         disagreements=tuple(

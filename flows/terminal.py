@@ -135,6 +135,8 @@ def _agreement(console: Console, summary: Summary) -> None:
         f"({found.share:.2%}; 95 % interval {found.low:.2%} to {found.high:.2%})",
         soft_wrap=True,
     )
+    if found.unverifiable:
+        console.print(f"  {found.unverifiable:,} more labelled traces are unverifiable")
     for one in found.disagreements:
         console.print(
             f"  trace {one.trace_id}: label {one.label}, verdict {one.status}: answer {one.extracted_answer!r}, "

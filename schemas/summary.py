@@ -28,7 +28,7 @@ class Disagreement(ConfigBase):
     """A verdict that differs from the label that came with the trace."""
 
     trace_id: str
-    label: str
+    label: bool
     status: str
     extracted_answer: str | None
     reference: str | None
@@ -36,11 +36,12 @@ class Disagreement(ConfigBase):
 
 
 class LabelAgreement(ConfigBase):
-    """Verdicts against the labels that came along, over the traces that have both."""
+    """Verdicts against the labels that came along; traces that are unverifiable are counted apart."""
 
     label: str
     labelled: int
     agreeing: int
+    unverifiable: int
     low: float
     high: float
     disagreements: tuple[Disagreement, ...]
@@ -61,12 +62,10 @@ class Summary(ConfigBase):
     kept_verdicts: dict[str, int]
     """The traces that no stage dropped, by status."""
     agreement: LabelAgreement | None = None
-    gold_failures: dict[str, str] = Field(default_factory=dict)
-    """References that their own verifier does not accept, by problem, with its reason."""
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     pairs: dict[str, int] = Field(default_factory=dict)
     """Pairs by rule."""
     no_pairs: dict[str, int] = Field(default_factory=dict)
-    """Problems without a pair, by reason."""
+    """Kept problems without a pair, by reason."""
     exported: dict[str, int] = Field(default_factory=dict)
     """Rows by format."""

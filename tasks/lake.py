@@ -140,6 +140,7 @@ class Lake:
         """Note a finished run. A run with the same outcome replaces its earlier note."""
         identity = snapshot.model_dump_json(exclude={"created"})
         name = hashlib.sha256(identity.encode()).hexdigest()[:20]
+        self.storage.sweep("snapshots")
         self.storage.write(f"snapshots/{name}.json", snapshot.model_dump_json(indent=2).encode())
 
     def snapshots(self) -> list[Snapshot]:

@@ -39,6 +39,8 @@ def agreement(found: LabelAgreement) -> str:
         f"{found.agreeing:,} of {found.labelled:,} verdicts agree with `{found.label}`: {found.share:.2%} "
         f"(95 % interval {found.low:.2%} to {found.high:.2%})."
     )
+    if found.unverifiable:
+        line += f" {found.unverifiable:,} more labelled traces are unverifiable."
     if not found.disagreements:
         return line
     rows = (
@@ -71,6 +73,6 @@ def _reasons(reasons: dict[str, int]) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return " ".join(str(value).replace("|", "\\|").split())

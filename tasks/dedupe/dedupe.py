@@ -17,6 +17,7 @@ from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.tables import DROPPED, Status
 from tasks.dedupe.near import Among, Duplicates, Near, near_duplicates
+from tasks.standing import standing_as
 from tasks.text.words import Punctuation, Splitting
 
 Kind = TypeVar("Kind", bound="np.generic[Any]")
@@ -63,21 +64,10 @@ class Deduped(NamedTuple):
     dropped: pa.Table
 
 
-class _Judged(NamedTuple):
-    """Of each trace, whether some verdict calls it correct, and whether some calls it incorrect."""
-
-    correct: NDArray[np.bool_]
-    incorrect: NDArray[np.bool_]
-
-    @property
-    def verified(self) -> NDArray[np.bool_]:
-        return self.correct & ~self.incorrect
-
-
 def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, config: DedupeConfig) -> Deduped:
     """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
 
-    A trace is verified if a verdict says `correct` and none says `incorrect`.
+    A trace is verified if it stands as correct (`tasks.standing`).
 
     Args:
         problems: problem_id, question, reference.
@@ -88,10 +78,9 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, co
     Raises:
         SchemaError: a text is null, or no string.
     """
-    judged = _judge(traces, verdicts)
     dropped: list[dict[str, Any]] = []
     if config.problems:
-        verified = traces["problem_id"].filter(pa.array(judged.verified))
+        verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], verdicts)))
         twins = _twin_problems(problems, verified, config.problems, config)
         gone = _duplicate_rows("problems", problems["problem_id"].to_pylist(), twins)
         orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in gone})
@@ -99,20 +88,12 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, co
         problems = _without(problems, "problem_id", gone)
         traces = _without(traces, "trace_id", orphans)
     if config.traces:
-        copies = _copied_traces(traces, _judge(traces, verdicts), config.traces, config)
+        copies = _copied_traces(traces, verdicts, config.traces, config)
         gone = _duplicate_rows("traces", traces["trace_id"].to_pylist(), copies)
         dropped += gone
         traces = _without(traces, "trace_id", gone)
     dropped.sort(key=lambda row: (str(row["table"]), str(row["row_id"])))
     return Deduped(problems, traces, rows(dropped, DROPPED, at=STAGE))
-
-
-def _judge(traces: pa.Table, verdicts: pa.Table) -> _Judged:
-    def has(status: Status) -> NDArray[np.bool_]:
-        judged = verdicts["trace_id"].filter(pc.equal(verdicts["status"], pa.scalar(status.value)))
-        return _numpy(pc.is_in(traces["trace_id"], value_set=judged.combine_chunks()), np.bool_)
-
-    return _Judged(has(Status.CORRECT), has(Status.INCORRECT))
 
 
 def _twin_problems(
@@ -126,11 +107,12 @@ def _twin_problems(
     return near_duplicates(problems["question"], near, config.splitting, among)
 
 
-def _copied_traces(traces: pa.Table, judged: _Judged, near: Near, config: DedupeConfig) -> Duplicates:
-    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], judged.verified))
+def _copied_traces(traces: pa.Table, verdicts: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
+    right, wrong = (standing_as(one, traces["trace_id"], verdicts) for one in (Status.CORRECT, Status.INCORRECT))
+    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], right))
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
-        among.groups[:] += (judged.correct * 2 + judged.incorrect).astype(np.uint64)
+        among.groups[:] += (right * 2 + wrong).astype(np.uint64)
     return near_duplicates(traces["text"], near, config.splitting, among)
 
 

@@ -92,8 +92,7 @@ def _changes(facts: CardFacts) -> str:
 
 
 def _sources(facts: CardFacts) -> str:
-    rows = [
-        (stage.stage.name, name, digest[:16]) for stage in facts.stages for name, digest in stage.stage.sources.items()
-    ]
+    read = {(stage.stage.name, *source): None for stage in facts.stages for source in stage.stage.sources.items()}
+    rows = [(stage, name, digest[:16]) for stage, name, digest in read]
     table = report.table(["read by", "source", "digest"], rows)
     return f"## Sources\n\n{table}\n\n`lineage.json` holds every stage's settings, inputs, versions and counts."

@@ -122,6 +122,7 @@ def _formats(lake: Lake, plan: Plan) -> dict[str, _Format]:
 def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseManifest:
     version, claim = published.claim(lake.storage, plan.name, plan.key)
     folder = published.folder(plan.name, version)
+    lake.storage.sweep(folder)
     parts = {name: _parts(lake, f"{folder}/{name}", one.rows, plan.config.part_rows) for name, one in formats.items()}
     diff = _diff(lake, plan, claim.previous, formats)
     summary = plan.summary.model_copy(update={"exported": {name: one.rows.num_rows for name, one in formats.items()}})

@@ -12,6 +12,7 @@ from schemas.tables import Status
 from tasks.preferences.contract import Candidate
 from tasks.preferences.texts import content_keys
 from tasks.rows import positions
+from tasks.standing import standing_as
 
 
 class Group(NamedTuple):
@@ -21,54 +22,37 @@ class Group(NamedTuple):
     candidates: list[Candidate]
 
 
-class _Judged(NamedTuple):
-    """What the verdicts on each trace come to."""
-
-    right: NDArray[np.bool_]
-    wrong: NDArray[np.bool_]
-    score: NDArray[np.float64]
-
-
 def groups(problems: pa.Table, traces: pa.Table, verdicts: pa.Table) -> Iterator[Group]:
     """The problems that have candidates, in their order.
 
-    A trace is correct by at least one `correct` verdict and none `incorrect`, and the other way round; all others are
-    left out. Of traces with the same text one is left, or none if they were judged differently.
+    A trace that stands neither as correct nor as incorrect is left out. Of traces with the same text one is left, or
+    none if they were judged differently.
     """
-    judged = _judge(traces["trace_id"], verdicts)
+    right, wrong = (standing_as(one, traces["trace_id"], verdicts) for one in (Status.CORRECT, Status.INCORRECT))
     problem = positions(traces["problem_id"], problems["problem_id"])
-    problem[judged.right == judged.wrong] = -1
-    rows = _distinct(problem, content_keys(traces["text"]), content_keys(traces["trace_id"]), judged.right)
+    problem[right == wrong] = -1
+    rows = _distinct(problem, content_keys(traces["text"]), content_keys(traces["trace_id"]), right)
+    scores = _scores(traces["trace_id"], verdicts)
     bounds = np.flatnonzero(np.diff(problem[rows], prepend=-1, append=-1)) if len(rows) else np.zeros(1, np.intp)
     candidates = list(
         map(
             Candidate,
             rows.tolist(),
-            judged.right[rows].tolist(),
+            right[rows].tolist(),
             _lengths(traces, rows, bounds).tolist(),
-            pa.array(judged.score[rows], pa.float64(), from_pandas=True).to_pylist(),
+            pa.array(scores[rows], pa.float64(), from_pandas=True).to_pylist(),
         )
     )
     for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         yield Group(int(problem[rows[start]]), candidates[start:end])
 
 
-def _judge(trace_ids: "pa.ChunkedArray[Any]", verdicts: pa.Table) -> _Judged:
-    rows, count = positions(verdicts["trace_id"], trace_ids), len(trace_ids)
-    here = rows >= 0
-    given = np.asarray(verdicts["status"].to_numpy())
-
-    def says(status: Status) -> NDArray[np.bool_]:
-        flags = np.zeros(count, np.bool_)
-        flags[rows[here & (given == str(status))]] = True
-        return flags
-
-    values = np.asarray(verdicts["score"].cast(pa.float64()).to_numpy())
-    scored = here & ~np.isnan(values)
-    sums = np.bincount(rows[scored], values[scored], count)
-    counts = np.bincount(rows[scored], minlength=count)
-    score = np.divide(sums, counts, out=np.full(count, np.nan), where=counts > 0)
-    return _Judged(says(Status.CORRECT), says(Status.INCORRECT), score)
+def _scores(trace_ids: "pa.ChunkedArray[Any]", verdicts: pa.Table) -> NDArray[np.float64]:
+    """The mean score of each trace's verdicts, NaN where none has one."""
+    scored = verdicts.filter(pc.is_valid(verdicts["score"]))
+    means = scored.select(["trace_id", "score"]).group_by("trace_id").aggregate([("score", "mean")])
+    rows = positions(trace_ids, means["trace_id"])
+    return np.append(np.asarray(means["score_mean"], np.float64), np.nan)[rows]
 
 
 def _distinct(

@@ -1,6 +1,5 @@
 """Chosen/rejected pairs from the verified traces of each problem, by the rules of a recipe."""
 
-from collections import Counter
 from typing import Any, Final, NamedTuple, Self, cast
 
 import numpy as np
@@ -8,8 +7,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
-from schemas.conform import conform
-from schemas.tables import PAIRS
+from schemas.conform import conform, rows
+from schemas.tables import DROPPED, PAIRS
 from tasks import plugins
 from tasks.ids import content_id
 from tasks.preferences.candidates import groups
@@ -35,10 +34,10 @@ class PairsConfig(ConfigBase):
 
 
 class PairsResult(NamedTuple):
-    """The pairs, and how many problems have none, by reason."""
+    """The pairs; and for each problem without one a row of `dropped`: table "pairs", the problem's id, the reason."""
 
     pairs: pa.Table
-    skipped: dict[str, int]
+    dropped: pa.Table
 
 
 class _Picked(NamedTuple):
@@ -61,8 +60,7 @@ def build_pairs(
     """
     rules = _build(config or PairsConfig())
     picked: list[_Picked] = []
-    skipped: Counter[str] = Counter()
-    paired = 0
+    why_none = dict.fromkeys(range(problems.num_rows), "no trace that verifiers agree on")
     for problem, candidates in groups(problems, traces, verdicts):
         results = {name: rule(candidates) for name, rule in rules.items()}
         found = [
@@ -72,17 +70,30 @@ def build_pairs(
             for one in result
         ]
         picked += found
-        paired += 1
-        if not found:
-            skipped["; ".join(sorted({one for one in results.values() if isinstance(one, str)}))] += 1
-    if problems.num_rows > paired:
-        skipped["no trace that verifiers agree on"] = problems.num_rows - paired
-    return PairsResult(_table(picked, problems, traces), dict(skipped))
+        why_none[problem] = "; ".join(sorted({one for one in results.values() if isinstance(one, str)}))
+        if found:
+            del why_none[problem]
+    return PairsResult(_table(picked, problems, traces), _dropped(why_none, problems["problem_id"].to_pylist()))
 
 
 def _build(config: PairsConfig) -> dict[str, Rule]:
     settings = plugins.configure(PACKAGE, config.rules)
     return {name: cast("Rule", plugins.load(PACKAGE, name).build(own)) for name, own in settings.items()}
+
+
+def _dropped(why_none: dict[int, str], problem_ids: list[Any]) -> pa.Table:
+    lost: list[dict[str, object]] = [
+        {
+            "table": "pairs",
+            "row_id": problem_ids[problem],
+            "stage": STAGE,
+            "reason": reason,
+            "evidence": None,
+            "duplicate_of": None,
+        }
+        for problem, reason in why_none.items()
+    ]
+    return rows(lost, DROPPED, at=STAGE)
 
 
 def _table(picked: list[_Picked], problems: pa.Table, traces: pa.Table) -> pa.Table:

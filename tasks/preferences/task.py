@@ -23,14 +23,14 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         version=VERSION,
         config=config.model_dump(mode="json"),
         inputs=(*tables["traces"], *tables["verdicts"], *tables["dropped"]),
-        tables=("pairs",),
+        tables=("pairs", "dropped"),
     )
 
     def part() -> Mapping[str, pa.Table]:
         dropped = lake.read(*tables["dropped"])
         problems = alive(lake.read(*tables["problems"]), "problems", dropped)
         traces = alive(lake.read(*tables["traces"], columns=_COLUMNS), "traces", dropped)
-        return {"pairs": build_pairs(problems, traces, lake.read(*tables["verdicts"]), config).pairs}
+        return build_pairs(problems, traces, lake.read(*tables["verdicts"]), config)._asdict()
 
     def parts() -> Iterator[Make]:
         yield part

@@ -26,7 +26,7 @@ _Z_95: Final = 1.959963984540054
 
 
 class Agreement(NamedTuple):
-    """Verdicts against labels. A verdict that is neither correct nor incorrect agrees with no label.
+    """Verdicts against labels. An `error` agrees with no label; an `unverifiable` one is counted apart.
 
     `share` is agreeing / labelled, `low` and `high` its 95 % interval (Wilson, JASA 22, 1927); all are NaN when nothing
     is labelled. `disagreements` has a row (DISAGREEMENTS) for each labelled verdict that does not agree.
@@ -34,6 +34,7 @@ class Agreement(NamedTuple):
 
     labelled: int
     agreeing: int
+    unverifiable: int
     share: float
     low: float
     high: float
@@ -53,7 +54,8 @@ def agreement(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -
     """
     labels = _labels(traces, label)
     judged = verdicts.select(["trace_id", "verifier", "status", "extracted_answer", "reason"]).to_pylist()
-    rows = [{**verdict, **labels[verdict["trace_id"]]} for verdict in judged if verdict["trace_id"] in labels]
+    labelled = [{**verdict, **labels[verdict["trace_id"]]} for verdict in judged if verdict["trace_id"] in labels]
+    rows = [row for row in labelled if row["status"] != Status.UNVERIFIABLE]
     wrong = [row for row in rows if row["status"] != (Status.CORRECT if row["label"] else Status.INCORRECT)]
     agreeing = len(rows) - len(wrong)
     low, high = wilson(agreeing, len(rows))
@@ -61,6 +63,7 @@ def agreement(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -
     return Agreement(
         labelled=len(rows),
         agreeing=agreeing,
+        unverifiable=len(labelled) - len(rows),
         share=agreeing / len(rows) if rows else math.nan,
         low=low,
         high=high,

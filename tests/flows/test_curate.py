@@ -2,9 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
@@ -54,7 +52,8 @@ def test_exports_open_and_hold_only_what_was_verified(recipe: str, lake: str) ->
     sft = load_dataset("parquet", data_files=f"{place}/sft/*.parquet", split="train")
     dpo = load_dataset("parquet", data_files=f"{place}/dpo/*.parquet", split="train")
     assert [turn["role"] for turn in sft[0]["messages"]] == ["user", "assistant"]
-    statuses = dict(duckdb.sql(f"select trace_id, status from read_parquet('{lake}/verdicts/*/*.parquet')").fetchall())
+    verdicts = Lake(lake).read(*Lake(lake).newest()["verdicts"], columns=["trace_id", "status"]).to_pylist()
+    statuses = {row["trace_id"]: row["status"] for row in verdicts}
     assert {statuses[one] for one in sft["trace_id"]} == {"correct"}
     assert {statuses[one] for one in dpo["chosen_trace_id"]} == {"correct"}
     assert {statuses[one] for one in dpo["rejected_trace_id"]} == {"incorrect"}
@@ -148,17 +147,18 @@ def test_damage_is_mended_on_the_next_run(recipe: str, lake: str) -> None:
     assert {path: path.stat().st_ino for path in verdicts} == kept
 
 
-def page(run_name: str) -> list[Any]:
+def newest_artifacts() -> dict[str, str]:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import ArtifactSort
 
     with get_client(sync_client=True) as client:
-        return client.read_artifacts()
+        newest_first = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
+    return {str(one.key): str(one.data) for one in reversed(newest_first)}
 
 
 def test_the_page_shows_funnel_and_samples(recipe: str, lake: str) -> None:
     curate(recipe, lake)
-    artifacts = {one.key: one for one in page("curate")}
+    artifacts = newest_artifacts()
     assert {"funnel", "samples", "agreement", "contamination", "release"} <= artifacts.keys()
-    assert "| dedupe | traces | 48 | 16 | 32 |" in str(artifacts["funnel"].data)
-    samples = json.loads(str(artifacts["samples"].data))
-    assert {row["status"] for row in samples} == {"correct", "incorrect"}
+    assert "| dedupe | traces | 48 | 16 | 32 |" in artifacts["funnel"]
+    assert {row["status"] for row in json.loads(artifacts["samples"])} == {"correct", "incorrect"}

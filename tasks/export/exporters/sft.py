@@ -14,7 +14,7 @@ from schemas.tables import Status
 from tasks.export.messages import MESSAGES, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import flat, positions
-from tasks.standing import standing
+from tasks.standing import standing_as
 
 COLUMNS: Final = pa.schema(
     [
@@ -59,9 +59,9 @@ class _Sft(NamedTuple):
 
 
 def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bool_]:
-    standings = standing(selection.verdicts)
-    wanted: Any = pc.is_in(standings["status"], value_set=pa.array([str(status) for status in statuses]))
-    return positions(selection.traces["trace_id"], standings.filter(wanted)["trace_id"]) >= 0
+    ids = selection.traces["trace_id"]
+    stands: NDArray[np.bool_] = np.any([standing_as(status, ids, selection.verdicts) for status in statuses], axis=0)
+    return stands
 
 
 def _shortest(traces: pa.Table, problem: NDArray[np.int64], chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:

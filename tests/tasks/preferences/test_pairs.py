@@ -1,4 +1,4 @@
-import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,12 @@ def pairs_of(
     return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config)
 
 
+def skipped(result: PairsResult) -> Counter[str]:
+    """Problems without a pair, by reason."""
+    assert set(result.dropped["table"].to_pylist()) <= {"pairs"}
+    return Counter(str(reason) for reason in result.dropped["reason"].to_pylist())
+
+
 def ids(result: PairsResult) -> list[tuple[str, str]]:
     columns = [result.pairs[name].to_pylist() for name in ("chosen_trace_id", "rejected_trace_id")]
     return list(zip(*columns, strict=True))
@@ -67,7 +73,7 @@ WRONG = Trace("w", "3 + 4 = 7\nno, 8\n#### 8", ("incorrect",), score=0.0)
 def test_a_pair() -> None:
     result = pairs_of([RIGHT, WRONG])
     assert result.pairs.schema.equals(PAIRS)
-    assert result.skipped == {}
+    assert skipped(result) == {}
     assert result.pairs.to_pylist() == [
         {
             "pair_id": content_id("correct_vs_incorrect", "r", "w"),
@@ -98,12 +104,12 @@ def test_a_pair() -> None:
 def test_only_undisputed_verdicts_count(statuses: tuple[str, ...], used: bool) -> None:
     result = pairs_of([RIGHT._replace(statuses=statuses), WRONG])
     assert bool(result.pairs.num_rows) == used
-    assert result.skipped == ({} if used else {"no correct trace": 1})
+    assert skipped(result) == ({} if used else {"no correct trace": 1})
 
 
 @pytest.mark.parametrize("statuses", [("error",), ("unverifiable",), ("incorrect", "correct"), ()])
 def test_a_broken_verifier_makes_no_loser(statuses: tuple[str, ...]) -> None:
-    assert pairs_of([RIGHT, WRONG._replace(statuses=statuses)]).skipped == {"no incorrect trace": 1}
+    assert skipped(pairs_of([RIGHT, WRONG._replace(statuses=statuses)])) == {"no incorrect trace": 1}
 
 
 def test_why_problems_have_no_pairs() -> None:
@@ -117,7 +123,7 @@ def test_why_problems_have_no_pairs() -> None:
     ]
     result = pairs_of(traces, BOTH, ("one right", "one wrong", "undecided", "both", "no trace"))
     assert set(result.pairs["problem_id"].to_pylist()) == {"both"}
-    assert result.skipped == {
+    assert skipped(result) == {
         "fewer than two correct traces; no incorrect trace": 1,
         "fewer than two correct traces; no correct trace": 1,
         "no trace that verifiers agree on": 2,
@@ -126,7 +132,7 @@ def test_why_problems_have_no_pairs() -> None:
 
 def test_no_rows_at_all() -> None:
     assert pairs_of([], BOTH, ()).pairs.schema.equals(PAIRS)
-    assert pairs_of([], BOTH, ("p", "q")).skipped == {"no trace that verifiers agree on": 2}
+    assert skipped(pairs_of([], BOTH, ("p", "q"))) == {"no trace that verifiers agree on": 2}
 
 
 def test_identical_texts_are_one_candidate() -> None:
@@ -134,12 +140,12 @@ def test_identical_texts_are_one_candidate() -> None:
     result = pairs_of([*copies, WRONG])
     assert result.pairs.num_rows == 2
     assert {"r3"} < set(result.pairs["chosen_trace_id"].to_pylist())
-    assert pairs_of(copies[:3], AGAINST_LENGTH).skipped == {"fewer than two correct traces": 1}
+    assert skipped(pairs_of(copies[:3], AGAINST_LENGTH)) == {"fewer than two correct traces": 1}
 
 
 def test_one_text_judged_both_ways_is_no_candidate() -> None:
     twin = WRONG._replace(text=f"{RIGHT.text}\n")
-    assert pairs_of([RIGHT, twin]).skipped == {"no trace that verifiers agree on": 1}
+    assert skipped(pairs_of([RIGHT, twin])) == {"no trace that verifiers agree on": 1}
     assert ids(pairs_of([RIGHT, twin, RIGHT._replace(trace_id="s", text="7"), WRONG._replace(trace_id="v")])) == [
         ("s", "v")
     ]
@@ -209,11 +215,12 @@ def test_pairs_are_sound_whatever_the_order(traces: list[Trace], random: Any) ->
         assert chosen.text.split() != rejected.text.split()
     assert len(set(result.pairs["pair_id"].to_pylist())) == result.pairs.num_rows
     paired = set(result.pairs["problem_id"].to_pylist())
-    assert sum(result.skipped.values()) == 2 - len(paired)
+    assert sum(skipped(result).values()) == 2 - len(paired)
     shuffled = random.sample(traces, len(traces))
     assert pairs_of(shuffled, BOTH, ("p", "q")).pairs.equals(result.pairs)
 
 
+@pytest.mark.timeout(60)  # work that grows with the square of the traces would not end by then
 def test_a_hundred_thousand_traces_take_seconds() -> None:
     count = 100_000
     texts = pa.array([f"She has {n} hens.\nEach lays 3 eggs.\n#### {n % 7}" for n in range(count)])
@@ -231,6 +238,4 @@ def test_a_hundred_thousand_traces_take_seconds() -> None:
     statuses = pa.array(["correct" if n % 3 else "incorrect" for n in range(count)])
     verdicts = pa.table({"trace_id": trace_ids, "status": statuses, "score": pa.nulls(count, pa.float32())})
     problems = pa.table({"problem_id": pa.array([f"p{n}" for n in range(count // 8)])})
-    started = time.perf_counter()
     assert build_pairs(problems, traces, verdicts).pairs.num_rows == 10 * count // 8
-    assert time.perf_counter() - started < 20

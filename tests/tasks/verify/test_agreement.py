@@ -37,11 +37,12 @@ def test_each_way_to_disagree_is_counted_and_listed() -> None:
                 ("0.9", "correct"),
                 ("True", "error"),
                 (None, "correct"),
+                ("false", "unverifiable"),
             ]
         )
     )
     assert (found.labelled, found.agreeing, found.false_positives, found.false_negatives) == (6, 3, 1, 1)
-    assert found.share == 0.5
+    assert (found.share, found.unverifiable) == (0.5, 1)
     assert found.disagreements["trace_id"].to_pylist() == ["t2", "t3", "t5"]
     assert found.disagreements["label"].to_pylist() == [False, True, True]
 
