@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import psutil
-from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.results import arguments, publish, write
+from flows.environment import quiet_prefect
 from tasks.progress import watched_by
 
 GSM8K = Path(os.environ.get("GSM8K", "../shared/data/gsm8k"))
@@ -123,6 +123,9 @@ def _renamed(value: Any, suffix: str) -> Any:
 
 def main() -> None:
     """Measure and print."""
+    quiet_prefect()
+    from prefect.testing.utilities import prefect_test_harness
+
     parser = arguments(__doc__ or "")
     parser.add_argument("--traces", type=int, default=200_000)
     parser.add_argument("--pairs", type=int, default=3, help="flow and plain runs of each size")

@@ -1,7 +1,6 @@
 """`tracemill`: the command line. A user's mistake ends in one sentence and exit code 2."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
@@ -10,17 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
 
-# Prefect reads these when it is imported; what a user has set stays.
-for _name, _value in {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-}.items():
-    os.environ.setdefault(_name, _value)
+quiet_prefect()
 
 app = typer.Typer(
     help="Curate chain-of-thought traces into verified, deduplicated, decontaminated training sets.",
