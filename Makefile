@@ -20,12 +20,13 @@ check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 install: $(VENV)/installed  ## a virtual environment with tracemill in it
 
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "installing tracemill into $(VENV), about a minute"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@
 
 clean:  ## remove the virtual environment and the demo's lake

@@ -67,8 +67,7 @@ def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = [
 
     tables = _watched(lambda: import_traces(recipe, lake, settings))
     for name, refs in tables.items():
-        rows = sum(manifest.rows for ref in refs if (manifest := Lake(lake).manifest(ref)))
-        console.print(f"{name}: {rows:,} rows")
+        console.print(f"{name}: {Lake(lake).row_count(refs):,} rows")
 
 
 @app.command()

@@ -38,7 +38,7 @@ class TerminalWatcher:
         self._console = console
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description:<13}"),
+            TextColumn("{task.description:<27}"),
             BarColumn(_BAR),
             MofNCompleteColumn(),
             _Rate(),
@@ -67,10 +67,13 @@ class TerminalWatcher:
     def finished(self, stage: str) -> None:
         """Fill the bar, or write the stage's line."""
         bar, began = self._stages[stage]
-        rows = max(1, int(self._bars.tasks[bar].completed))
-        self._bars.update(bar, total=rows, completed=rows)
+        rows = int(self._bars.tasks[bar].completed)
+        done = f"{rows:,} rows in {time.monotonic() - began:.1f} s" if rows else "done before"
+        self._bars.update(
+            bar, total=max(rows, 1), completed=max(rows, 1), description=stage if rows else f"{stage} (done before)"
+        )
         if not self._console.is_terminal:
-            self._console.print(f"{stage}: done in {time.monotonic() - began:.1f} s", highlight=False)
+            self._console.print(f"{stage}: {done}", highlight=False)
 
 
 def show(console: Console, summary: Summary) -> None:

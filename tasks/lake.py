@@ -91,6 +91,10 @@ class Lake:
         manifest = self.manifest(ref)
         return len(manifest.parts) if manifest else 0
 
+    def row_count(self, refs: Sequence[Ref]) -> int:
+        """How many rows a table has, in all these keys."""
+        return sum(manifest.rows for ref in refs if (manifest := self.manifest(ref)))
+
     def whole(self, ref: Ref) -> bool:
         """Whether the manifest is there and every part matches its digest."""
         manifest = self.manifest(ref)

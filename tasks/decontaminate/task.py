@@ -12,7 +12,7 @@ from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import VERSION
 from tasks.decontaminate.decontaminate import decontaminate as find_overlaps
 from tasks.lake import Lake, Make
-from tasks.progress import reported
+from tasks.progress import reported, watcher
 from tasks.sources import digests
 
 
@@ -36,10 +36,12 @@ def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Ta
         benchmarks = {name: read_benchmark(one) for name, one in config.benchmarks.items()}
         problems = lake.read(*tables["problems"], columns=["problem_id", "question"])
         traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
-        return find_overlaps(problems, traces, benchmarks, config)._asdict()
+        made: Mapping[str, pa.Table] = find_overlaps(problems, traces, benchmarks, config)._asdict()
+        watcher().advanced("decontaminate", lake.row_count(tables["problems"]))
+        return made
 
     def parts() -> Iterator[Make]:
         yield part
 
-    with reported("decontaminate"):
+    with reported("decontaminate", lake.row_count(tables["problems"])):
         return lake.run(stage, parts)

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.refs import Stage, Tables
 from tasks.dedupe.dedupe import VERSION, DedupeConfig, drop_duplicates
 from tasks.lake import Lake, Make
-from tasks.progress import reported
+from tasks.progress import reported, watcher
 
 
 @task(name="dedupe", task_run_name="dedupe", cache_policy=NO_CACHE, persist_result=False)
@@ -27,10 +27,12 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
         problems = lake.read(*tables["problems"], columns=["problem_id", "question", "reference"])
         traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "text"])
         verdicts = lake.read(*tables["verdicts"], columns=["trace_id", "status"])
-        return {"dropped": drop_duplicates(problems, traces, verdicts, config).dropped}
+        made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, verdicts, config).dropped}
+        watcher().advanced("dedupe", lake.row_count(tables["traces"]))
+        return made
 
     def parts() -> Iterator[Make]:
         yield part
 
-    with reported("dedupe"):
+    with reported("dedupe", lake.row_count(tables["traces"])):
         return lake.run(stage, parts)

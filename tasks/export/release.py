@@ -82,7 +82,11 @@ def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
             return finished
     formats = _formats(lake, plan)
     if not any(one.rows.num_rows for one in formats.values()):
-        lost = ", ".join(f"{step.before - step.after:,} {step.table} by {step.stage}" for step in plan.summary.funnel)
+        lost = ", ".join(
+            f"{step.before - step.after:,} {step.table} by {step.stage}"
+            for step in plan.summary.funnel
+            if step.before > step.after
+        )
         raise EmptyError(f"release {plan.name}: nothing is left to publish (dropped: {lost}); see `tracemill stats`")
     return _write(lake, plan, formats)
 

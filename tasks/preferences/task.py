@@ -10,7 +10,7 @@ from schemas.refs import Stage, Tables
 from tasks.funnel import alive
 from tasks.lake import Lake, Make
 from tasks.preferences.pairs import VERSION, PairsConfig, build_pairs
-from tasks.progress import reported
+from tasks.progress import reported, watcher
 
 _COLUMNS = ["trace_id", "problem_id", "text", "step_offsets", "completion_tokens", "model"]
 
@@ -30,10 +30,12 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         dropped = lake.read(*tables["dropped"])
         problems = alive(lake.read(*tables["problems"]), "problems", dropped)
         traces = alive(lake.read(*tables["traces"], columns=_COLUMNS), "traces", dropped)
-        return build_pairs(problems, traces, lake.read(*tables["verdicts"]), config)._asdict()
+        made: Mapping[str, pa.Table] = build_pairs(problems, traces, lake.read(*tables["verdicts"]), config)._asdict()
+        watcher().advanced("preferences", lake.row_count(tables["traces"]))
+        return made
 
     def parts() -> Iterator[Make]:
         yield part
 
-    with reported("preferences"):
+    with reported("preferences", lake.row_count(tables["traces"])):
         return lake.run(stage, parts)

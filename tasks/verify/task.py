@@ -11,7 +11,7 @@ from schemas.refs import Ref, Stage, Tables, joined
 from tasks.lake import Lake, Make
 from tasks.progress import reported
 from tasks.verify.gold import drop_bad_references
-from tasks.verify.verify import VERSION, VerifyConfig, build, gold_failures
+from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, build, gold_failures
 from tasks.verify.verify import verify as verify_traces
 from tasks.workers import WorkerPool
 
@@ -19,24 +19,24 @@ from tasks.workers import WorkerPool
 @task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, persist_result=False)
 def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
     """Verdicts on all traces; problems whose reference fails its own verifier are dropped."""
-    manifests = [lake.manifest(ref) for ref in tables["traces"]]
     with (
-        reported("verify", sum(manifest.rows for manifest in manifests if manifest)),
+        reported(STAGE, lake.row_count(tables["traces"])),
         WorkerPool(config.processes, memory_mb=config.memory_mb) as pool,
     ):
-        verdicts = lake.run(_stage("verify", tables, config), partial(_verdicts, lake, tables, config, pool))
-        gold = lake.run(_stage("gold", tables, config), partial(_gold, lake, tables, config, pool))
+        verdicts = lake.run(_stage(STAGE, "verdicts", tables, config), partial(_verdicts, lake, tables, config, pool))
+        with reported(GOLD, lake.row_count(tables["problems"])):
+            gold = lake.run(_stage(GOLD, "dropped", tables, config), partial(_gold, lake, tables, config, pool))
     return joined(verdicts, gold)
 
 
-def _stage(name: str, tables: Tables, config: VerifyConfig) -> Stage:
+def _stage(name: str, table: str, tables: Tables, config: VerifyConfig) -> Stage:
     versions = "; ".join(f"{verifier} {one.version}" for verifier, one in build(config).items())
     return Stage(
         name=name,
         version=f"{VERSION}; {versions}",
         config=config.model_dump(mode="json", include={"verifiers", "deadline_s"}),
         inputs=(*tables["problems"], *tables["traces"]),
-        tables=("verdicts",) if name == "verify" else ("dropped",),
+        tables=(table,),
     )
 
 

@@ -19,6 +19,8 @@ from tasks.workers import Done, WorkerPool
 
 VERSION: Final = "1"
 STAGE: Final = "verify"
+GOLD: Final = "references"
+"""The part of the stage that puts every reference to its own verifier."""
 PACKAGE: Final = "tasks.verify.verifiers"
 NOBODY: Final = "none"
 """The verifier named by the verdict on a trace that no configured verifier covers."""
@@ -78,7 +80,7 @@ def verify(
     verifiers = build(config)
     views = _views(problems)
     cases = list(_cases(views, traces, verifiers))
-    judged = _judge(cases, verifiers, config, pool)
+    judged = _judge(cases, verifiers, config, pool, STAGE)
     return _table(_strings(traces, "trace_id"), cases, verifiers, judged)
 
 
@@ -96,7 +98,7 @@ def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: 
             text = verifier.gold(view)
             if text is not None:
                 cases.append(_Case(row, name, verifier.claim(view, text)))
-    judged = _judge(cases, verifiers, config, pool)
+    judged = _judge(cases, verifiers, config, pool, GOLD)
     problem_ids = list(views)
     records: list[dict[str, object]] = [
         {
@@ -142,7 +144,7 @@ def _cases(views: Mapping[str, ProblemView], traces: pa.Table, verifiers: Mappin
 
 
 def _judge(
-    cases: list[_Case], verifiers: Mapping[str, Verifier], config: VerifyConfig, pool: WorkerPool | None
+    cases: list[_Case], verifiers: Mapping[str, Verifier], config: VerifyConfig, pool: WorkerPool | None, stage: str
 ) -> dict[tuple[str, Claim | Outcome], _Judged]:
     """Settle every distinct claim: what is already an outcome, then `decide`, then `check` in workers."""
     traces = _traces_waiting(cases)
@@ -155,13 +157,13 @@ def _judge(
             undecided[name].append(cast("Claim", claim))
         else:
             judged[name, claim] = _Judged(outcome, (time.perf_counter() - start) * 1000)
-    watcher().advanced(STAGE, sum(traces[key] for key in judged))
+    watcher().advanced(stage, sum(traces[key] for key in judged))
     with ExitStack() as stack:
         pool = pool or stack.enter_context(WorkerPool(config.processes, memory_mb=config.memory_mb))
         for name, claims in undecided.items():
             for claim, result in _check(verifiers[name], claims, config.deadline_s, pool):
                 judged[name, claim] = result
-                watcher().advanced(STAGE, traces[name, claim])
+                watcher().advanced(stage, traces[name, claim])
     return judged
 
 

@@ -27,7 +27,7 @@ def test_curate_then_look(tracemill: Run, recipe: str, tmp_path: Path) -> None:
     done = tracemill("curate", recipe)
     assert done.returncode == 0, done.stderr
     for words in (
-        "verify: done in",
+        "verify: 48 rows in",
         "decontaminate",
         "exported rows: dpo 15, sft 15",
         f"{tmp_path}/lake/releases/tiny/v1",
