@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -98,6 +98,7 @@ def curate(folder: Path, data: Path, *, plain: bool) -> Run:
         stack.enter_context(mock.patch.dict(os.environ, {"GSM8K": str(GSM8K)}))
         if plain:
             stack.enter_context(mock.patch.multiple(module, **{name: getattr(module, name).fn for name in STAGES}))
+            stack.enter_context(mock.patch.object(module, "logged", nullcontext))
             stack.enter_context(mock.patch.multiple(artifacts, show=lambda *_: None, show_release=lambda *_: None))
         stack.enter_context(meter.running())
         (module.curate.fn if plain else module.curate)("gsm8k-model-solutions", lake, settings)

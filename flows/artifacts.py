@@ -1,68 +1,110 @@
-"""What a person sees of a run on the Prefect page."""
+"""What a person sees of a run on the Prefect page.
 
+Text that a model wrote stands in fences only: the page would render it as Markdown, images and all.
+"""
+
+import re
+from typing import Any
+
+import pyarrow as pa
 import pyarrow.dataset as ds
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 
 from schemas.refs import ReleaseManifest, Tables
 from schemas.summary import Summary
+from schemas.tables import Status
 from tasks import report
+from tasks.export.published import folder
 from tasks.lake import Lake
 
-SAMPLES = 20
-_EXCERPT = 400
+SAMPLES = 3
+"""Traces shown of each verdict."""
+OVERLAPS = 30
+_EXCERPT = 1_500
 
 
 def show(lake: Lake, summary: Summary, tables: Tables) -> None:
-    """The run's numbers and some of its traces with their verdicts."""
-    create_markdown_artifact(
-        _numbers(summary), key="funnel", description="What each stage left, and why it dropped the rest"
-    )
-    create_table_artifact(_samples(lake, tables), key="samples", description="Traces with their verdicts")
+    """The run's numbers, some of its traces with their verdicts, disagreements and overlaps."""
+    _page("funnel", "What each stage left, and why it dropped the rest", _numbers(summary))
+    _page("samples", "Traces with their verdicts", _samples(lake, tables))
     if summary.agreement is not None:
-        create_markdown_artifact(
-            report.agreement(summary.agreement),
-            key="agreement",
-            description="Verdicts against the labels that came along",
-        )
-    overlaps = _overlaps(lake, tables)
-    if overlaps:
-        create_table_artifact(overlaps, key="contamination", description="Problems that overlap a benchmark")
+        _page("agreement", "Verdicts against the labels that came along", report.agreement(summary.agreement))
+    if summary.benchmarks:
+        _page("contamination", "Problems that overlap a benchmark", _overlaps(lake, tables))
 
 
 def show_release(lake: Lake, release: ReleaseManifest) -> None:
     """Where the release lies, and its card."""
-    place = lake.storage.full(f"releases/{release.name}/{release.version}")
-    card = (lake.storage.read(f"releases/{release.name}/{release.version}/README.md") or b"").decode()
-    body = card.split("---\n", 2)[-1]
-    create_markdown_artifact(f"`{place}`\n\n{body}", key="release", description=f"{release.name} {release.version}")
+    place = folder(release.name, release.version)
+    card = (lake.storage.read(f"{place}/README.md") or b"").decode()
+    _page("release", f"{release.name} {release.version}", f"`{lake.storage.full(place)}`\n\n{card.split('---', 2)[-1]}")
+
+
+def fenced(text: str) -> str:
+    """The text as it is, in a fence longer than any in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _page(key: str, description: str, markdown: str) -> None:
+    create_markdown_artifact(markdown, key=key, description=description)
 
 
 def _numbers(summary: Summary) -> str:
-    parts = [report.funnel(summary), report.verdicts(summary), report.counts(("rule", "pairs"), summary.pairs)]
-    if summary.benchmarks:
-        parts.append(report.benchmarks(summary))
-    return "\n\n".join(parts)
+    sections = {
+        "Funnel": report.funnel(summary),
+        "Verdicts": report.verdicts(summary),
+        "Pairs": report.counts(("rule", "pairs"), summary.pairs),
+        "Problems without a pair": report.counts(("reason", "problems"), summary.no_pairs),
+        "Benchmarks": report.benchmarks(summary)
+        if summary.benchmarks
+        else "The recipe names none: nothing was checked.",
+    }
+    return "\n\n".join(f"### {title}\n\n{body}" for title, body in sections.items())
 
 
-def _samples(lake: Lake, tables: Tables) -> list[dict[str, object]]:
-    """The first traces of each verdict, in equal shares."""
-    verdicts = lake.read(*tables["verdicts"], columns=["trace_id", "status", "extracted_answer", "reason"]).to_pylist()
-    by_status: dict[str, list[dict[str, object]]] = {}
-    for verdict in verdicts:
-        same = by_status.setdefault(verdict["status"], [])
-        if len(same) < SAMPLES // 4:
-            same.append(verdict)
-    chosen = {str(one["trace_id"]): one for same in by_status.values() for one in same}
-    wanted = ds.field("trace_id").isin(list(chosen))
-    found = lake.dataset("traces", tables["traces"]).to_table(columns=["trace_id", "text"], filter=wanted)
-    texts = dict(zip(found["trace_id"].to_pylist(), found["text"].to_pylist(), strict=True))
-    return [one | {"text": str(texts[trace_id])[:_EXCERPT]} for trace_id, one in chosen.items()]
+def _samples(lake: Lake, tables: Tables) -> str:
+    verdicts = lake.read(*tables["verdicts"], columns=["trace_id", "status", "extracted_answer", "reason"])
+    chosen = [row for status in Status for row in _spread(verdicts.filter(ds.field("status") == str(status)))]
+    traces = _rows(lake, tables, "traces", "trace_id", [row["trace_id"] for row in chosen])
+    problems = _rows(lake, tables, "problems", "problem_id", [row["problem_id"] for row in traces.values()])
+    return "\n\n---\n\n".join(
+        _sample(row, traces[row["trace_id"]], problems[traces[row["trace_id"]]["problem_id"]]) for row in chosen
+    )
 
 
-def _overlaps(lake: Lake, tables: Tables) -> list[dict[str, object]]:
-    found = lake.read(*tables["contamination"]).slice(0, SAMPLES).to_pylist()
-    return [
-        {key: one[key] for key in ("benchmark", "item", "problem_id", "mode")}
-        | {"coverage": round(one["coverage"], 3), "spans": " … ".join(span["text"] for span in one["spans"])}
-        for one in found
-    ]
+def _spread(rows: pa.Table) -> list[dict[str, str]]:
+    """Some rows from all over a table."""
+    step = max(1, rows.num_rows // SAMPLES)
+    return rows.take(list(range(0, rows.num_rows, step))[:SAMPLES]).to_pylist() if rows.num_rows else []
+
+
+def _rows(lake: Lake, tables: Tables, name: str, key: str, ids: list[str]) -> dict[str, dict[str, str]]:
+    found = lake.dataset(name, tables[name]).to_table(filter=ds.field(key).isin(ids))
+    return {row[key]: row for row in found.to_pylist()}
+
+
+def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, str]) -> str:
+    facts = {
+        "answer": verdict["extracted_answer"],
+        "reference": problem["reference"],
+        "reason": verdict["reason"],
+        "model": trace["model"],
+        "trace": trace["trace_id"],
+    }
+    lines = "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
+    text = trace["text"][:_EXCERPT] + (" …" if len(trace["text"]) > _EXCERPT else "")
+    return f"### {verdict['status']}\n\n{fenced(lines)}\n\n{fenced(problem['question'][:_EXCERPT])}\n\n{fenced(text)}"
+
+
+def _overlaps(lake: Lake, tables: Tables) -> str:
+    found = lake.read(*tables["contamination"]).sort_by([("coverage", "descending"), ("problem_id", "ascending")])
+    blocks = [_overlap(row) for row in found.slice(0, OVERLAPS).to_pylist()]
+    more = found.num_rows - len(blocks)
+    return "\n\n".join(blocks + [f"… and {more:,} more in the table `contamination`."] * (more > 0))
+
+
+def _overlap(row: dict[str, Any]) -> str:
+    head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in problem `{row['problem_id']}`"
+    return f"{head}\n\n" + fenced("\n…\n".join(span["text"] for span in row["spans"]))

@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows import artifacts
 from flows.config import CurateConfig
+from flows.log import logged
 from flows.recipes import resolve
 from flows.summarise import summarise
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
@@ -34,12 +35,13 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    tables = ingest(store, config.ingest)
-    tables = joined(tables, verify(store, tables, config.verify))
-    tables = joined(tables, dedupe(store, tables, config.dedupe))
-    tables = joined(tables, decontaminate(store, tables, config.decontaminate))
-    tables = joined(tables, preferences(store, tables, config.preferences))
-    return _publish(store, config, tables)
+    with logged():
+        tables = ingest(store, config.ingest)
+        tables = joined(tables, verify(store, tables, config.verify))
+        tables = joined(tables, dedupe(store, tables, config.dedupe))
+        tables = joined(tables, decontaminate(store, tables, config.decontaminate))
+        tables = joined(tables, preferences(store, tables, config.preferences))
+        return _publish(store, config, tables)
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)
@@ -47,7 +49,8 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
     """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    tables = ingest(store, config.ingest)
+    with logged():
+        tables = ingest(store, config.ingest)
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables
 

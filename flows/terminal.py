@@ -27,8 +27,8 @@ _BAR = 16
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        rate = task.finished_speed or task.speed
-        return Text(f"{rate:,.0f} rows/s" if rate and task.completed else "", style="dim")
+        took = task.finished_time or task.elapsed
+        return Text(f"{task.completed / took:,.0f} rows/s" if took and task.completed > 1 else "", style="dim")
 
 
 class TerminalWatcher:

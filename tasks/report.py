@@ -44,7 +44,7 @@ def agreement(found: LabelAgreement) -> str:
     if not found.disagreements:
         return line
     rows = (
-        (one.trace_id, one.label, one.status, one.extracted_answer or "", one.reference or "", one.reason)
+        (one.trace_id, one.label, one.status, *map(_quoted, (one.extracted_answer, one.reference, one.reason)))
         for one in found.disagreements[:_LISTED]
     )
     listed = table(["trace", found.label, "verdict", "answer", "reference", "reason"], rows)
@@ -70,6 +70,12 @@ def counts(header: tuple[str, str], numbers: dict[str, int]) -> str:
 
 def _reasons(reasons: dict[str, int]) -> str:
     return "; ".join(f"{reason} {rows:,}" for reason, rows in reasons.items())
+
+
+def _quoted(text: str | None) -> str:
+    """Text that may be a model's, which must not be read as Markdown."""
+    plain = (text or "").replace("`", "'")
+    return f"`{plain}`" if plain else ""
 
 
 def _cell(value: object) -> str:

@@ -55,9 +55,10 @@ def minhash(sets: Ragged, out: NDArray[np.uint32]) -> None:
 
 
 def _permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    draw = np.random.RandomState(SEED)  # datasketch's generator, so that sketches agree
-    slopes = draw.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    return slopes, draw.randint(0, 1 << 32, count, dtype=np.uint32)
+    from datasketch import MinHash
+
+    slopes, shifts = MinHash(num_perm=count, seed=SEED, scheme="affine32").permutations
+    return slopes, shifts
 
 
 @kernel

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from flows.artifacts import fenced
 from flows.curate import curate
 from schemas.errors import EmptyError
 from schemas.refs import ReleaseManifest
@@ -161,4 +162,9 @@ def test_the_page_shows_funnel_and_samples(recipe: str, lake: str) -> None:
     artifacts = newest_artifacts()
     assert {"funnel", "samples", "agreement", "contamination", "release"} <= artifacts.keys()
     assert "| dedupe | traces | 48 | 16 | 32 |" in artifacts["funnel"]
-    assert {row["status"] for row in json.loads(artifacts["samples"])} == {"correct", "incorrect"}
+    assert artifacts["samples"].count("### correct") == artifacts["samples"].count("### incorrect") == 3
+
+
+def test_what_a_model_wrote_is_shown_not_rendered() -> None:
+    assert fenced("![x](http://example.org/x.png)") == "```text\n![x](http://example.org/x.png)\n```"
+    assert fenced("a\n```\nb").startswith("````text\n")
