@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
@@ -53,10 +54,11 @@ def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []
     from flows.curate import curate as flow
     from tasks.lake import Lake
 
+    _check(recipe, settings)
     release = _watched(lambda: flow(recipe, lake, settings))
     terminal.show(console, release.summary)
     place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
-    console.print(f"\nrelease [bold]{release.name} {release.version}[/]: {place}", soft_wrap=True)
+    console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
 
 
 @app.command("import")
@@ -65,6 +67,7 @@ def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = [
     from flows.curate import import_traces
     from tasks.lake import Lake
 
+    _check(recipe, settings)
     tables = _watched(lambda: import_traces(recipe, lake, settings))
     for name, refs in tables.items():
         console.print(f"{name}: {Lake(lake).row_count(refs):,} rows")
@@ -103,7 +106,7 @@ def sql(
         return
     shown = Table(*table.column_names)
     for row in table.slice(0, 100).to_pylist():
-        shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     console.print(shown)
     console.print(f"{table.num_rows:,} rows" + ("; the first 100 are shown" if table.num_rows > 100 else ""))
 
@@ -133,6 +136,14 @@ def doctor(lake: LakeUrl = DEFAULT_LAKE) -> None:
     console.print(table)
     if any(one.needed and not one.good for one in findings):
         raise typer.Exit(2)
+
+
+def _check(recipe: str, settings: list[str]) -> None:
+    """Tell of a mistake in the recipe at once, not after Prefect has started."""
+    from flows.config import CurateConfig
+    from flows.recipes import resolve
+
+    resolve(recipe, settings, CurateConfig)
 
 
 def _watched(run: Callable[[], Result]) -> Result:

@@ -14,11 +14,6 @@ from tasks.lake import Lake
 from tasks.workers import Done, WorkerPool
 
 NEEDED: Final = ("prefect", "datasets", "duckdb", "pyarrow", "datasketch", "numba", "math-verify")
-OPTIONAL: Final = {
-    "vllm": "generation on a GPU box: pip install 'tracemill[vllm]'",
-    "sentence-transformers": "semantic duplicates",
-    "torch": "needed by sentence-transformers",
-}
 
 
 class Finding(NamedTuple):
@@ -32,10 +27,9 @@ class Finding(NamedTuple):
 
 def examine(lake: str) -> list[Finding]:
     """Look at everything a run may need."""
-    packages = [_package(name, needed=True) for name in NEEDED] + [_package(name, needed=False) for name in OPTIONAL]
     return [
         Finding("python", good=True, details=platform.python_version()),
-        *packages,
+        *map(_package, NEEDED),
         Finding("cores", good=True, details=str(len(os.sched_getaffinity(0)))),
         _workers(),
         *_lake(lake),
@@ -43,11 +37,11 @@ def examine(lake: str) -> list[Finding]:
     ]
 
 
-def _package(name: str, *, needed: bool) -> Finding:
+def _package(name: str) -> Finding:
     try:
-        return Finding(name, good=True, details=version(name), needed=needed)
+        return Finding(name, good=True, details=version(name))
     except PackageNotFoundError:
-        return Finding(name, good=False, details=OPTIONAL.get(name, "pip install tracemill"), needed=needed)
+        return Finding(name, good=False, details="pip install tracemill")
 
 
 def _workers() -> Finding:

@@ -84,13 +84,14 @@ def show(console: Console, summary: Summary) -> None:
         _agreement(console, summary)
     for benchmark in summary.benchmarks:
         console.print(
-            f"benchmark [bold]{benchmark.benchmark}[/]: {benchmark.overlapped:,} of {benchmark.items:,} items overlap "
+            f"benchmark {benchmark.benchmark}: {benchmark.overlapped:,} of {benchmark.items:,} items overlap "
             f"with {benchmark.problems:,} problems",
             soft_wrap=True,
+            markup=False,
         )
     if summary.pairs or summary.no_pairs:
-        console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True)
-        console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True)
+        console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
+        console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
     if summary.exported:
         console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
 
@@ -134,7 +135,7 @@ def _agreement(console: Console, summary: Summary) -> None:
     found = summary.agreement
     assert found is not None
     console.print(
-        f"verdicts agree with [bold]{found.label}[/] on {found.agreeing:,} of {found.labelled:,} labelled traces "
+        f"verdicts agree with {found.label} on {found.agreeing:,} of {found.labelled:,} labelled traces "
         f"({found.share:.2%}; 95 % interval {found.low:.2%} to {found.high:.2%})",
         soft_wrap=True,
     )
