@@ -50,11 +50,11 @@ def main() -> None:
 @app.command()
 def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
     """Curate a recipe's traces and publish them as a release."""
+    _check(recipe, settings)
     from flows import terminal
     from flows.curate import curate as flow
     from tasks.lake import Lake
 
-    _check(recipe, settings)
     release = _watched(lambda: flow(recipe, lake, settings))
     terminal.show(console, release.summary)
     place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
@@ -64,10 +64,10 @@ def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []
 @app.command("import")
 def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
     """Only import a recipe's traces into the lake."""
+    _check(recipe, settings)
     from flows.curate import import_traces
     from tasks.lake import Lake
 
-    _check(recipe, settings)
     tables = _watched(lambda: import_traces(recipe, lake, settings))
     for name, refs in tables.items():
         console.print(f"{name}: {Lake(lake).row_count(refs):,} rows")
