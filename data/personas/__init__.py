@@ -1,0 +1,1 @@
+"""The bundled personas and the script that writes them."""
