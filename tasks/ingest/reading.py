@@ -1,7 +1,8 @@
 """What one source row says of its problem and its completions."""
 
-import json
 from typing import Any, NamedTuple
+
+import orjson
 
 from tasks.columns import MISSING, follow, parse
 from tasks.ingest.config import CompletionColumns, IngestConfig
@@ -144,7 +145,7 @@ def _as_text(value: Any, path: str) -> str | None:
 def _label(value: Any) -> str | None:
     if value is None or value is MISSING:
         return None
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 def _after(text: str | None, marker: str) -> str | None:
