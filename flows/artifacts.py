@@ -55,6 +55,7 @@ def _numbers(summary: Summary) -> str:
     sections = {
         "Funnel": report.funnel(summary),
         "Verdicts": report.verdicts(summary),
+        "Pass rates": report.pass_rates(summary),
         "Pairs": report.counts(("rule", "pairs"), summary.pairs),
         "Problems without a pair": report.counts(("reason", "problems"), summary.no_pairs),
         "Benchmarks": report.benchmarks(summary)

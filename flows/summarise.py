@@ -12,6 +12,7 @@ from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.decontaminate import benchmark_overlap
 from tasks.funnel import alive, funnel
 from tasks.lake import Lake
+from tasks.passrate import coverage, histogram, sampled
 from tasks.standing import standing
 from tasks.verify.agreement import agreement
 
@@ -29,11 +30,14 @@ def summarise(lake: Lake, config: CurateConfig, tables: Tables) -> Summary:
     kept = alive(traces, "traces", dropped).select(["trace_id", "problem_id"])
     standings = standing(verdicts)
     kept_standings = kept.join(standings, "trace_id")
+    rates = sampled(traces, standings)
     return Summary(
         recipe=config.name,
         funnel=funnel({"problems": problems.num_rows, "traces": traces.num_rows}, dropped, STAGES),
         verdicts=_count(standings, "status"),
         kept_verdicts=_count(kept_standings, "status"),
+        pass_at_k=coverage(rates),
+        pass_rates=histogram(rates),
         agreement=_agreement(traces, verdicts, problems),
         pairs=_count(pairs, "rule"),
         no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),

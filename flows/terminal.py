@@ -23,6 +23,7 @@ from schemas.summary import Summary
 from schemas.tables import Status
 
 _BAR = 16
+_HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
 class _Rate(ProgressColumn):
@@ -80,6 +81,9 @@ def show(console: Console, summary: Summary) -> None:
     """Print the funnel, the verdicts and what was made of them."""
     console.print(_funnel(summary))
     console.print(_verdicts(summary))
+    if summary.pass_at_k:
+        console.print(f"problems by pass rate, 0 to 100 %: {_sparks(summary.pass_rates)}", markup=False)
+        console.print(", ".join(f"pass@{k} {value:.1%}" for k, value in summary.pass_at_k.items()))
     if summary.agreement is not None:
         _agreement(console, summary)
     for benchmark in summary.benchmarks:
@@ -148,6 +152,12 @@ def _agreement(console: Console, summary: Summary) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _sparks(counts: tuple[int, ...]) -> str:
+    """A bar for each count, as high as its share of the largest."""
+    most = max(*counts, 1)
+    return "".join(_HEIGHTS[-(-count * (len(_HEIGHTS) - 1) // most)] for count in counts)
 
 
 def _listed(counts: dict[str, int]) -> str:

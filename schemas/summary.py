@@ -61,6 +61,10 @@ class Summary(ConfigBase):
     """All traces by status."""
     kept_verdicts: dict[str, int]
     """The traces that no stage dropped, by status."""
+    pass_at_k: dict[int, float] = Field(default_factory=dict)
+    """pass@k over the problems' judged traces, by k (Chen et al. 2021)."""
+    pass_rates: tuple[int, ...] = ()
+    """Problems by the share of their judged traces that is correct, in ten bins."""
     agreement: LabelAgreement | None = None
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     pairs: dict[str, int] = Field(default_factory=dict)

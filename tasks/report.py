@@ -33,6 +33,14 @@ def verdicts(summary: Summary) -> str:
     )
 
 
+def pass_rates(summary: Summary) -> str:
+    """pass@k, and how many problems pass how often."""
+    line = ", ".join(f"pass@{k} {value:.1%}" for k, value in summary.pass_at_k.items())
+    width = 100 // max(len(summary.pass_rates), 1)
+    bins = ((f"{at * width} to {(at + 1) * width} %", count) for at, count in enumerate(summary.pass_rates))
+    return f"{line}\n\n" + table(["pass rate", "problems"], bins)
+
+
 def agreement(found: LabelAgreement) -> str:
     """How far verdicts agree with the labels that came along, and each disagreement with its reason."""
     line = (

@@ -32,6 +32,7 @@ def card(facts: CardFacts) -> str:
         f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
         f"## What was dropped, and why\n\n{report.funnel(summary)}",
         f"## Verdicts\n\n{report.verdicts(summary)}",
+        f"## Pass rates\n\n{report.pass_rates(summary)}" if summary.pass_at_k else "",
         _agreement(summary),
         _decontamination(summary),
         _pairs(summary),

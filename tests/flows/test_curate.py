@@ -44,6 +44,8 @@ def test_traces_become_a_release(recipe: str, lake: str) -> None:
     }
     assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
     assert release.summary.exported == {"dpo": 15, "sft": 15}
+    assert release.summary.pass_rates == (0, 0, 0, 0, 0, 0, 16, 0, 0, 0)
+    assert release.summary.pass_at_k == {1: pytest.approx(2 / 3), 2: 1.0}
     assert release.summary.agreement is not None
     assert release.summary.agreement.share == 1.0
 
