@@ -1,0 +1,1 @@
+"""What the bundled model is made with: problems, their solutions in many wordings, training and evaluation."""
