@@ -66,12 +66,13 @@ def _numbers(summary: Summary) -> str:
 
 
 def _samples(lake: Lake, tables: Tables) -> str:
-    verdicts = lake.read(*tables["verdicts"], columns=["trace_id", "status", "extracted_answer", "reason"])
+    """From the first part, whose verdicts, traces and problems belong together: the page need not wait for all."""
+    verdicts, traces, problems = (lake.read_part(tables[name][0], 0) for name in ("verdicts", "traces", "problems"))
     chosen = [row for status in Status for row in _spread(verdicts.filter(ds.field("status") == str(status)))]
-    traces = _rows(lake, tables, "traces", "trace_id", [row["trace_id"] for row in chosen])
-    problems = _rows(lake, tables, "problems", "problem_id", [row["problem_id"] for row in traces.values()])
+    trace_of = _rows(traces, "trace_id", [row["trace_id"] for row in chosen])
+    problem_of = _rows(problems, "problem_id", [trace["problem_id"] for trace in trace_of.values()])
     return "\n\n---\n\n".join(
-        _sample(row, traces[row["trace_id"]], problems[traces[row["trace_id"]]["problem_id"]]) for row in chosen
+        _sample(row, trace_of[row["trace_id"]], problem_of[trace_of[row["trace_id"]]["problem_id"]]) for row in chosen
     )
 
 
@@ -81,9 +82,8 @@ def _spread(rows: pa.Table) -> list[dict[str, str]]:
     return rows.take(list(range(0, rows.num_rows, step))[:SAMPLES]).to_pylist() if rows.num_rows else []
 
 
-def _rows(lake: Lake, tables: Tables, name: str, key: str, ids: list[str]) -> dict[str, dict[str, str]]:
-    found = lake.dataset(name, tables[name]).to_table(filter=ds.field(key).isin(ids))
-    return {row[key]: row for row in found.to_pylist()}
+def _rows(table: pa.Table, key: str, ids: list[str]) -> dict[str, dict[str, str]]:
+    return {row[key]: row for row in table.filter(ds.field(key).isin(ids)).to_pylist()}
 
 
 def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, str]) -> str:
