@@ -22,7 +22,7 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         name="preferences",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=(*tables["traces"], *tables["verdicts"], *tables["dropped"]),
+        inputs=(*tables["problems"], *tables["traces"], *tables["verdicts"], *tables["dropped"]),
         tables=("pairs", "dropped"),
     )
 

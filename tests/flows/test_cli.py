@@ -1,11 +1,9 @@
 """The command line: what a person sees, and one clear sentence for every mistake."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,17 +125,6 @@ def test_rows_that_hang_or_are_too_long_are_explained(tracemill: Run, recipe: st
     assert [(row["reason"], row["row_id"].rsplit("/", 1)[-1]) for row in dropped] == [
         ("completion longer than max_chars", "traces.jsonl:18#0")
     ]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_and_a_read_only_lake(tracemill: Run, recipe: str, small_disk: Path) -> None:
