@@ -8,6 +8,7 @@ TracemillError
 ├── LakeError         the lake cannot be read or written
 │   └── DamagedError  a stored part or manifest does not match its digest
 ├── QueryError       a query over the lake is wrong
+├── EngineError       a model cannot be loaded or reached, or an engine broke
 ├── WorkerError       worker processes cannot be started or keep dying
 └── EmptyError        a run left nothing to publish
 
@@ -45,6 +46,10 @@ class DamagedError(LakeError):
 
 class QueryError(TracemillError):
     """A query over the lake is wrong."""
+
+
+class EngineError(TracemillError):
+    """A model cannot be loaded or reached, or an engine broke."""
 
 
 class WorkerError(TracemillError):

@@ -83,9 +83,32 @@ PROBLEMS: Final = _table(
     _column("round", pa.int32()),
 )
 
+REFERENCES: Final = _table(
+    "references",
+    1,
+    _column("problem_id", pa.string()),
+    _column("reference", pa.string()),
+    _column("origin", pa.string()),
+    _column("votes", pa.int32()),
+    _column("samples", pa.int32()),
+    _maybe("witness", pa.string()),
+)
+
+WITNESSES: Final = _table(
+    "witnesses",
+    1,
+    _column("problem_id", pa.string()),
+    _column("witness", pa.string()),
+    _column("text", pa.string()),
+    _maybe("answer", pa.string()),
+    _column("reason", pa.string()),
+    _maybe("model", pa.string()),
+    _maybe("completion_tokens", pa.int32()),
+)
+
 TRACES: Final = _table(
     "traces",
-    1,
+    2,
     _column("trace_id", pa.string()),
     _column("problem_id", pa.string()),
     _column("sample_index", pa.int32()),
@@ -106,6 +129,7 @@ TRACES: Final = _table(
     _maybe("prompt_tokens", pa.int32()),
     _maybe("completion_tokens", pa.int32()),
     _maybe("finish_reason", pa.string()),
+    _maybe("on_policy", pa.bool_()),
     _column("source", pa.string()),
     _maybe("source_row", pa.int64()),
     _maybe("source_labels", LABELS),
@@ -179,6 +203,8 @@ REWRITES: Final = _table(
 TABLES: Final[dict[str, pa.Schema]] = {
     "personas": PERSONAS,
     "problems": PROBLEMS,
+    "references": REFERENCES,
+    "witnesses": WITNESSES,
     "traces": TRACES,
     "verdicts": VERDICTS,
     "contamination": CONTAMINATION,

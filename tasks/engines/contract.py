@@ -1,0 +1,108 @@
+"""What an engine is: a coroutine from a request to its completion, any number of them in flight together.
+
+The engine decides how requests share the hardware (continuous batching, batches, bounded concurrency). Whatever
+concerns one request, such as a prompt that is too long, is that request's outcome; an exception ends the run.
+"""
+
+from enum import StrEnum
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from pydantic import Field
+
+from schemas.base import ConfigBase
+
+
+class Message(NamedTuple):
+    """One turn of a conversation."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    content: str
+
+
+class Sampling(ConfigBase):
+    """How a completion is sampled."""
+
+    temperature: float = Field(0.7, ge=0, description="0 takes the likeliest token each time")
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(512, ge=1)
+    stop: tuple[str, ...] = Field((), description="texts that end the completion and are not part of it")
+    seed: int | None = None
+
+
+class Request(NamedTuple):
+    """One completion to be sampled; the engine renders the messages with the model's own chat template."""
+
+    request_id: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    prefix: str = ""
+    """How the reply begins; the model goes on from exactly there."""
+
+
+class Finish(StrEnum):
+    """How a completion ended."""
+
+    STOP = "stop"
+    """The model ended it, or a stop text did."""
+    LENGTH = "length"
+    """It reached max_tokens."""
+    OVERFLOW = "context overflow"
+    """The prompt leaves no room in the model's context; nothing was sampled."""
+    REFUSED = "refused"
+    """The engine turned this request down; nothing was sampled."""
+
+
+class Completion(NamedTuple):
+    """What came of a request; `text` goes on from the request's prefix and does not repeat it."""
+
+    request_id: str
+    text: str
+    finish: Finish
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    detail: str = ""
+    """Why, where nothing was sampled; without secrets."""
+
+
+class Identity(NamedTuple):
+    """What a trace says of the model that wrote it."""
+
+    model: str
+    revision: str | None
+    """A hub revision, or the digest of a local folder's files."""
+    engine: str
+    template_hash: str | None
+    """Of the chat template; None where a server renders the messages with its own."""
+
+
+class Engine(Protocol):
+    """What an engine plug-in's `build(config, model, revision)` returns. `async with` starts and ends it."""
+
+    @property
+    def identity(self) -> Identity:
+        """The model and its template; known without starting the engine.
+
+        Raises:
+            EngineError: there is no such model.
+        """
+
+    async def __aenter__(self) -> Self:
+        """Load the model or reach the server.
+
+        Raises:
+            EngineError: no model at the path, no server at the address, or it lacks the model.
+        """
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give everything back; no process or thread outlives this."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Sample one completion. Cancelling it drops the request from the engine.
+
+        Raises:
+            EngineError: the engine broke, or stayed out of reach for longer than its patience.
+        """
