@@ -59,6 +59,21 @@ def _table(name: str, version: int, *columns: "pa.Field[pa.DataType]") -> pa.Sch
     return pa.schema(columns, metadata={"tracemill.table": name, "tracemill.version": str(version)})
 
 
+_SAMPLED: Final = (
+    _maybe("model", pa.string()),
+    _maybe("model_revision", pa.string()),
+    _maybe("engine", pa.string()),
+    _maybe("template_hash", pa.string()),
+    _maybe("temperature", pa.float32()),
+    _maybe("top_p", pa.float32()),
+    _maybe("seed", pa.int64()),
+    _maybe("max_tokens", pa.int32()),
+    _maybe("prompt_tokens", pa.int32()),
+    _maybe("completion_tokens", pa.int32()),
+    _maybe("finish_reason", pa.string()),
+)
+"""What is known of a text that a model sampled: by which model, how, at what cost."""
+
 PERSONAS: Final = _table(
     "personas",
     1,
@@ -106,6 +121,18 @@ WITNESSES: Final = _table(
     _maybe("completion_tokens", pa.int32()),
 )
 
+COMPLETIONS: Final = _table(
+    "completions",
+    1,
+    _column("completion_id", pa.string()),
+    _column("kind", pa.string()),
+    _column("subject_id", pa.string()),
+    _column("number", pa.int32()),
+    _column("text", pa.string()),
+    *_SAMPLED,
+    _maybe("detail", pa.string()),
+)
+
 TRACES: Final = _table(
     "traces",
     2,
@@ -118,17 +145,7 @@ TRACES: Final = _table(
     _column("text", pa.string()),
     _column("step_offsets", pa.list_(pa.int32())),
     _column("splitter", pa.string()),
-    _maybe("model", pa.string()),
-    _maybe("model_revision", pa.string()),
-    _maybe("engine", pa.string()),
-    _maybe("template_hash", pa.string()),
-    _maybe("temperature", pa.float32()),
-    _maybe("top_p", pa.float32()),
-    _maybe("seed", pa.int64()),
-    _maybe("max_tokens", pa.int32()),
-    _maybe("prompt_tokens", pa.int32()),
-    _maybe("completion_tokens", pa.int32()),
-    _maybe("finish_reason", pa.string()),
+    *_SAMPLED,
     _maybe("on_policy", pa.bool_()),
     _column("source", pa.string()),
     _maybe("source_row", pa.int64()),
@@ -205,6 +222,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "problems": PROBLEMS,
     "references": REFERENCES,
     "witnesses": WITNESSES,
+    "completions": COMPLETIONS,
     "traces": TRACES,
     "verdicts": VERDICTS,
     "contamination": CONTAMINATION,

@@ -31,6 +31,7 @@ Make = Callable[[], Mapping[str, pa.Table]]
 """Makes one part of each of a stage's tables."""
 
 _COUNTED: Final = {
+    "completions": "kind",
     "traces": "model",
     "verdicts": "status",
     "dropped": "reason",
@@ -75,8 +76,24 @@ class Lake:
                 part = conform(made[table], TABLES[table], at=stage.name)
                 found[table][index] = write_part(self.storage, refs[table].path, index, part)
         for table, ref in refs.items():
-            self._write_manifest(ref, stage, [found[table][index] for index in range(total)])
+            self.finish(ref, stage, [found[table][index] for index in range(total)])
         return stage.outputs
+
+    def finish(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
+        """Write the manifest: with it the table is complete."""
+        schema = TABLES[ref.table]
+        manifest = Manifest(
+            table=ref.table,
+            schema_version=(schema.metadata or {})[b"tracemill.version"].decode(),
+            columns={field.name: str(field.type) for field in schema},
+            rows=sum(part.rows for part in parts),
+            counts=self._counts(ref, parts),
+            parts=tuple(parts),
+            stage=stage,
+            tools=tool_versions(),
+            created=datetime.now(UTC),
+        )
+        self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
 
     def manifest(self, ref: Ref) -> Manifest | None:
         """The manifest of a table; None if there is none that can be read."""
@@ -160,21 +177,6 @@ class Lake:
         for snapshot in self.snapshots():
             tables |= snapshot.tables
         return tables
-
-    def _write_manifest(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
-        schema = TABLES[ref.table]
-        manifest = Manifest(
-            table=ref.table,
-            schema_version=(schema.metadata or {})[b"tracemill.version"].decode(),
-            columns={field.name: str(field.type) for field in schema},
-            rows=sum(part.rows for part in parts),
-            counts=self._counts(ref, parts),
-            parts=tuple(parts),
-            stage=stage,
-            tools=tool_versions(),
-            created=datetime.now(UTC),
-        )
-        self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
 
     def _counts(self, ref: Ref, parts: Sequence[Part]) -> dict[str, int]:
         column = _COUNTED.get(ref.table)

@@ -2,15 +2,19 @@
 
 import hashlib
 import io
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import LakeError
 from schemas.refs import Part
 from tasks.storage import Storage
 
 ROW_GROUP: Final = 100_000
+PART: Final = "part"
+JOURNAL: Final = "journal"
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -20,11 +24,18 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def write_part(storage: Storage, folder: str, index: int, table: pa.Table) -> Part:
-    """Write `part-<index>-<head of sha256>.parquet`, whole or not at all."""
+class Entry(NamedTuple):
+    """A part or journal file that matches the digest in its name."""
+
+    number: int
+    part: Part
+
+
+def write_part(storage: Storage, folder: str, index: int, table: pa.Table, *, kind: str = PART) -> Part:
+    """Write `<kind>-<index>-<head of sha256>.parquet`, whole or not at all."""
     data = parquet_bytes(table)
     digest = hashlib.sha256(data).hexdigest()
-    name = f"part-{index:05d}-{digest[:16]}.parquet"
+    name = f"{kind}-{index:05d}-{digest[:16]}.parquet"
     storage.write(f"{folder}/{name}", data)
     return Part(name=name, rows=table.num_rows, bytes=len(data), sha256=digest)
 
@@ -32,18 +43,45 @@ def write_part(storage: Storage, folder: str, index: int, table: pa.Table) -> Pa
 def sound_parts(storage: Storage, folder: str) -> dict[int, Part]:
     """The parts in a folder that match the digest in their name, by index; those that do not are removed."""
     sound: dict[int, Part] = {}
+    for index, part in _sound(storage, folder, PART):
+        sound.setdefault(index, part)
+    return sound
+
+
+def entries(storage: Storage, folder: str) -> list[Entry]:
+    """The files of a folder's journal that match the digest in their name, in order; others are removed."""
+    return list(_sound(storage, folder, JOURNAL))
+
+
+def read_entry(storage: Storage, folder: str, entry: Entry) -> pa.Table:
+    """One file of a journal."""
+    data = storage.read(f"{folder}/{entry.part.name}")
+    if data is None:
+        raise LakeError(
+            f"{storage.url}/{folder}/{entry.part.name} went away: another run finished the stage; run again"
+        )
+    return pq.read_table(io.BytesIO(data))
+
+
+def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:
+    """Keep a sound part's rows in the folder's journal; one that is damaged or missing has none to keep."""
+    data = storage.read(f"{folder}/{part.name}")
+    if data is not None and hashlib.sha256(data).hexdigest() == part.sha256:
+        storage.write(f"{folder}/{JOURNAL}{part.name.removeprefix(PART)}", data)
+
+
+def _sound(storage: Storage, folder: str, kind: str) -> Iterator[Entry]:
     for name in storage.names(folder):
-        data = storage.read(f"{folder}/{name}") if name.startswith("part-") else None
+        data = storage.read(f"{folder}/{name}") if name.startswith(f"{kind}-") else None
         if data is None:
             continue
         digest = hashlib.sha256(data).hexdigest()
         _, index, head = name.removesuffix(".parquet").split("-")
         if digest.startswith(head):
             rows = pq.read_metadata(io.BytesIO(data)).num_rows
-            sound.setdefault(int(index), Part(name=name, rows=rows, bytes=len(data), sha256=digest))
+            yield Entry(int(index), Part(name=name, rows=rows, bytes=len(data), sha256=digest))
         else:
             storage.remove(f"{folder}/{name}")
-    return sound
 
 
 def intact(storage: Storage, folder: str, parts: tuple[Part, ...]) -> bool:
