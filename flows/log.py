@@ -1,37 +1,48 @@
-"""Progress in the run's own log, which the Prefect page shows."""
+"""Progress in the run's own log and as bars, both of which the Prefect page shows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging import Logger, LoggerAdapter
-from typing import Any
+from typing import Any, Final, cast
+from uuid import UUID
 
 from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from flows.pace import Pace
 from tasks.progress import Watcher, watched_by, watcher
 
-EVERY_S = 30.0
+LOG_EVERY_S: Final = 30.0
+SHOW_EVERY_S: Final = 5.0
 
 
 class RunLog:
-    """Logs each stage's end, and its rate and time left from time to time; passes all on to another watcher."""
+    """Logs each stage's end, and its pace from time to time; passes all on to another watcher."""
 
     def __init__(self, logger: "Logger | LoggerAdapter[Any]", also: Watcher) -> None:
         self._logger = logger
         self._also = also
-        self._stages: dict[str, _Stage] = {}
+        self._stages: dict[str, Pace] = {}
+        self._logged: dict[str, float] = {}
 
     def started(self, stage: str, total: int | None) -> None:
         """Start a stage's clock."""
-        self._stages[stage] = _Stage(total)
+        self._stages[stage] = Pace(total)
+        self._logged[stage] = time.monotonic()
         self._also.started(stage, total)
 
     def advanced(self, stage: str, rows: int) -> None:
         """Count rows; every half minute log how far the stage is."""
         self._also.advanced(stage, rows)
-        line = self._stages[stage].advance(rows)
-        if line:
-            self._logger.info("%s: %s", stage, line)
+        self._stages[stage].rows += rows
+        if _due(self._logged, stage, LOG_EVERY_S):
+            self._logger.info("%s: %s", stage, self._stages[stage].line())
+
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """Count tokens and accepted traces."""
+        self._also.measured(stage, amounts)
+        self._stages[stage].measure(amounts)
 
     def finished(self, stage: str) -> None:
         """Log what a stage came to."""
@@ -39,30 +50,59 @@ class RunLog:
         self._logger.info("%s: %s", stage, self._stages[stage].outcome())
 
 
-class _Stage:
-    def __init__(self, total: int | None) -> None:
-        self.total, self.rows = total, 0
-        self.began = self.logged = time.monotonic()
+class Bars:
+    """A bar on the page, as a progress artifact, for each stage that takes longer than a few seconds."""
 
-    def advance(self, rows: int) -> str:
-        self.rows += rows
-        now = time.monotonic()
-        if now - self.logged < EVERY_S:
-            return ""
-        self.logged = now
-        rate = self.rows / (now - self.began)
-        if not self.total:
-            return f"{self.rows:,} rows, {rate:,.0f} rows/s"
-        left = (self.total - self.rows) / rate
-        return f"{self.rows:,} of {self.total:,} rows, {rate:,.0f} rows/s, {left:,.0f} s left"
+    def __init__(self, also: Watcher) -> None:
+        self._also = also
+        self._stages: dict[str, Pace] = {}
+        self._shown: dict[str, float] = {}
+        self._bars: dict[str, UUID] = {}
 
-    def outcome(self) -> str:
-        took = time.monotonic() - self.began
-        return f"{self.rows:,} rows in {took:.1f} s" if self.rows else "done before, kept"
+    def started(self, stage: str, total: int | None) -> None:
+        """Start a stage's clock."""
+        self._stages[stage] = Pace(total)
+        self._shown[stage] = time.monotonic()
+        self._bars.pop(stage, None)
+        self._also.started(stage, total)
+
+    def advanced(self, stage: str, rows: int) -> None:
+        """Count rows; every few seconds move the bar."""
+        self._also.advanced(stage, rows)
+        pace = self._stages[stage]
+        pace.rows += rows
+        if _due(self._shown, stage, SHOW_EVERY_S):
+            self._show(stage, 100 * pace.share, pace.line())
+
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """Count tokens and accepted traces."""
+        self._also.measured(stage, amounts)
+        self._stages[stage].measure(amounts)
+
+    def finished(self, stage: str) -> None:
+        """Fill the bar."""
+        self._also.finished(stage)
+        if stage in self._bars:
+            self._show(stage, 100.0, self._stages[stage].outcome())
+
+    def _show(self, stage: str, percent: float, line: str) -> None:
+        if stage in self._bars:
+            update_progress_artifact(self._bars[stage], percent, description=f"{stage}: {line}")
+        else:
+            # Outside an event loop it gives the id itself.
+            self._bars[stage] = cast("UUID", create_progress_artifact(percent, description=f"{stage}: {line}"))
+
+
+def _due(last: dict[str, float], stage: str, every_s: float) -> bool:
+    now = time.monotonic()
+    if now - last[stage] < every_s:
+        return False
+    last[stage] = now
+    return True
 
 
 @contextmanager
 def logged() -> Iterator[None]:
-    """Log the block's progress to the flow run it is part of."""
-    with watched_by(RunLog(get_run_logger(), watcher())):
+    """Show the block's progress in the flow run it is part of."""
+    with watched_by(RunLog(get_run_logger(), Bars(watcher()))):
         yield

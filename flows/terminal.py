@@ -1,6 +1,6 @@
 """What a person sees of a run on the terminal: a bar for each stage with rate and time left, then the numbers."""
 
-import time
+from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from flows.pace import Pace
 from schemas.summary import Summary
 from schemas.tables import Status
 
@@ -26,10 +27,10 @@ _BAR = 16
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
-class _Rate(ProgressColumn):
+class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
-        took = task.finished_time or task.elapsed
-        return Text(f"{task.completed / took:,.0f} rows/s" if took and task.completed > 1 else "", style="dim")
+        pace: Pace = task.fields["pace"]
+        return Text(task.fields["said"] or (pace.speed() if pace.rows > 1 else ""), style="dim")
 
 
 class TerminalWatcher:
@@ -42,13 +43,13 @@ class TerminalWatcher:
             TextColumn("{task.description:<27}"),
             BarColumn(_BAR),
             MofNCompleteColumn(),
-            _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            _Speed(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._stages: dict[str, tuple[TaskID, float]] = {}
+        self._stages: dict[str, tuple[TaskID, Pace]] = {}
 
     def __enter__(self) -> "TerminalWatcher":
         self._bars.start()
@@ -59,22 +60,27 @@ class TerminalWatcher:
 
     def started(self, stage: str, total: int | None) -> None:
         """Show a bar; of unknown length while the total is unknown."""
-        self._stages[stage] = (self._bars.add_task(stage, total=total), time.monotonic())
+        pace = Pace(total)
+        self._stages[stage] = (self._bars.add_task(stage, total=total, pace=pace, said=""), pace)
 
     def advanced(self, stage: str, rows: int) -> None:
         """Move the bar on."""
-        self._bars.advance(self._stages[stage][0], rows)
+        bar, pace = self._stages[stage]
+        pace.rows += rows
+        self._bars.advance(bar, rows)
+
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """Note tokens and accepted traces."""
+        self._stages[stage][1].measure(amounts)
 
     def finished(self, stage: str) -> None:
         """Fill the bar, or write the stage's line."""
-        bar, began = self._stages[stage]
-        rows = int(self._bars.tasks[bar].completed)
-        done = f"{rows:,} rows in {time.monotonic() - began:.1f} s" if rows else "done before"
-        self._bars.update(
-            bar, total=max(rows, 1), completed=max(rows, 1), description=stage if rows else f"{stage} (done before)"
-        )
+        bar, pace = self._stages[stage]
+        rows = max(pace.rows, 1)
+        name = stage if pace.rows else f"{stage} (done before)"
+        self._bars.update(bar, total=rows, completed=rows, description=name, said=pace.speed() if pace.rows else " ")
         if not self._console.is_terminal:
-            self._console.print(f"{stage}: {done}", highlight=False)
+            self._console.print(f"{stage}: {pace.outcome()}", highlight=False)
 
 
 def show(console: Console, summary: Summary) -> None:

@@ -1,6 +1,6 @@
 """Progress of long work, reported to whoever watches: the terminal, a page, or nobody."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,6 +14,9 @@ class Watcher(Protocol):
     def advanced(self, stage: str, rows: int) -> None:
         """`rows` more rows are done."""
 
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """More of what a stage measures beside rows: `tokens` that were sampled, traces that were `accepted`."""
+
     def finished(self, stage: str) -> None:
         """A stage is done; where no row advanced, its tables were there already."""
 
@@ -21,6 +24,7 @@ class Watcher(Protocol):
 class _Nobody:
     def started(self, stage: str, total: int | None) -> None: ...
     def advanced(self, stage: str, rows: int) -> None: ...
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None: ...
     def finished(self, stage: str) -> None: ...
 
 

@@ -16,7 +16,7 @@ def test_each_stage_is_logged_and_passed_on(caplog: pytest.LogCaptureFixture, mo
     with caplog.at_level("INFO"), watched_by(RunLog(logging.getLogger("run"), outer)):
         with reported("verify", 100):
             for _ in range(4):
-                now += log.EVERY_S / 2
+                now += log.LOG_EVERY_S / 2
                 watcher().advanced("verify", 20)
         with reported("dedupe"):
             pass
