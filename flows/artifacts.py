@@ -3,12 +3,13 @@
 Text that a model wrote stands in fences only: the page would render it as Markdown, images and all.
 """
 
+import base64
 import re
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
 from schemas.refs import ReleaseManifest, Tables
 from schemas.summary import Summary
@@ -16,16 +17,27 @@ from schemas.tables import Status
 from tasks import report
 from tasks.export.published import folder
 from tasks.lake import Lake
+from tasks.pictures import pictures
 
 SAMPLES = 3
 """Traces shown of each verdict."""
 OVERLAPS = 30
 _EXCERPT = 1_500
+_PICTURES = {
+    "funnel.png": "What each stage left, and what it dropped",
+    "pass_rates.png": "Problems by pass rate",
+    "coverage.png": "pass@k",
+}
 
 
 def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     """The run's numbers, some of its traces with their verdicts, disagreements and overlaps."""
     _page("funnel", "What each stage left, and why it dropped the rest", _numbers(summary))
+    for name, drawn in pictures(summary).items():
+        address = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
+        create_image_artifact(
+            address, key=name.removesuffix(".png").replace("_", "-") + "-picture", description=_PICTURES[name]
+        )
     _page("samples", "Traces with their verdicts", _samples(lake, tables))
     if summary.agreement is not None:
         _page("agreement", "Verdicts against the labels that came along", report.agreement(summary.agreement))

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from typing import Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,6 +12,10 @@ from rich.text import Text
 
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
+
+if TYPE_CHECKING:
+    from flows.config import CurationConfig
+    from schemas.refs import ReleaseManifest
 
 quiet_prefect()
 
@@ -50,21 +54,38 @@ def main() -> None:
 @app.command()
 def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
     """Curate a recipe's traces and publish them as a release."""
-    _check(recipe, settings)
-    from flows import terminal
-    from flows.curate import curate as flow
-    from tasks.lake import Lake
+    from flows.config import CurateConfig
 
-    release = _watched(lambda: flow(recipe, lake, settings))
-    terminal.show(console, release.summary)
-    place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
-    console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
+    _check(recipe, settings, CurateConfig)
+    from flows.curate import curate as flow
+
+    _show(_watched(lambda: flow(recipe, lake, settings)), lake)
+
+
+@app.command()
+def refresh(
+    recipe: Recipe,
+    lake: LakeUrl = DEFAULT_LAKE,
+    settings: Settings = [],  # noqa: B006 - typer copies it
+    target_accepted: Annotated[
+        int | None, typer.Option(min=1, help="Go on until so many correct traces are kept, and stop there.")
+    ] = None,
+) -> None:
+    """Generate problems and traces by a recipe, curate them with those of earlier runs, and publish a release."""
+    from flows.config import RefreshConfig
+
+    _check(recipe, settings, RefreshConfig)
+    from flows.refresh import refresh as flow
+
+    _show(_watched(lambda: flow(recipe, lake, settings, target_accepted)), lake)
 
 
 @app.command("import")
 def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
     """Only import a recipe's traces into the lake."""
-    _check(recipe, settings)
+    from flows.config import CurateConfig
+
+    _check(recipe, settings, CurateConfig)
     from flows.curate import import_traces
     from tasks.lake import Lake
 
@@ -138,12 +159,21 @@ def doctor(lake: LakeUrl = DEFAULT_LAKE) -> None:
         raise typer.Exit(2)
 
 
-def _check(recipe: str, settings: list[str]) -> None:
+def _check(recipe: str, settings: list[str], model: "type[CurationConfig]") -> None:
     """Tell of a mistake in the recipe at once, not after Prefect has started."""
-    from flows.config import CurateConfig
     from flows.recipes import resolve
 
-    resolve(recipe, settings, CurateConfig)
+    resolve(recipe, settings, model)
+
+
+def _show(release: "ReleaseManifest", lake: str) -> None:
+    """What came of a run, and where it lies."""
+    from flows import terminal
+    from tasks.lake import Lake
+
+    terminal.show(console, release.summary)
+    place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
+    console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
 
 
 def _watched(run: Callable[[], Result]) -> Result:

@@ -5,16 +5,13 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
-from flows import artifacts
 from flows.config import CurateConfig
 from flows.log import logged
+from flows.publish import conclude, publish
 from flows.recipes import resolve
-from flows.summarise import summarise
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
 from tasks.decontaminate.task import decontaminate
 from tasks.dedupe.task import dedupe
-from tasks.export.release import Plan
-from tasks.export.task import export
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
@@ -41,7 +38,7 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
         tables = joined(tables, dedupe(store, tables, config.dedupe))
         tables = joined(tables, decontaminate(store, tables, config.decontaminate))
         tables = joined(tables, preferences(store, tables, config.preferences))
-        return _publish(store, config, tables)
+        return publish(store, config, tables, conclude(store, config, tables))
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)
@@ -53,16 +50,3 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
         tables = ingest(store, config.ingest)
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables
-
-
-def _publish(store: Lake, config: CurateConfig, tables: Tables) -> ReleaseManifest:
-    """Show what came of the run, then publish: a run that leaves nothing is on the page too."""
-    summary = summarise(store, config, tables)
-    unpublished = Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary)
-    store.record(unpublished)
-    artifacts.show(store, summary, tables)
-    name = config.export.release or config.name
-    release = export(store, Plan(name, config.description, config.export, tables, summary))
-    store.record(unpublished.model_copy(update={"release": f"{name}/{release.version}", "summary": release.summary}))
-    artifacts.show_release(store, release)
-    return release

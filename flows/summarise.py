@@ -1,29 +1,29 @@
 """A finished run in numbers, read from its tables."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.config import CurateConfig
+from flows.config import CurationConfig
 from schemas.refs import Tables
-from schemas.summary import BenchmarkOverlap, Disagreement, LabelAgreement, Summary
+from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, LabelAgreement, Summary
 from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.decontaminate import benchmark_overlap
-from tasks.funnel import alive, funnel
+from tasks.funnel import ID, alive, entered, funnel
 from tasks.lake import Lake
 from tasks.passrate import coverage, histogram, sampled
 from tasks.standing import standing
 from tasks.verify.agreement import agreement
 
-STAGES = ("ingest", "verify", "dedupe", "decontaminate")
 LABEL = "is_correct"
 
 
-def summarise(lake: Lake, config: CurateConfig, tables: Tables) -> Summary:
+def summarise(lake: Lake, config: CurationConfig, tables: Tables) -> Summary:
     """Read a run's tables and count."""
-    dropped = lake.read(*tables["dropped"])
-    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "source_labels"])
+    dropped = lake.rows(tables, "dropped")
+    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "source_labels", "completion_tokens"])
     problems = lake.read(*tables["problems"], columns=["problem_id", "reference"])
     verdicts = lake.read(*tables["verdicts"])
     pairs = lake.read(*tables["pairs"], columns=["problem_id", "rule"])
@@ -33,7 +33,8 @@ def summarise(lake: Lake, config: CurateConfig, tables: Tables) -> Summary:
     rates = sampled(traces, standings)
     return Summary(
         recipe=config.name,
-        funnel=funnel({"problems": problems.num_rows, "traces": traces.num_rows}, dropped, STAGES),
+        funnel=_funnel(lake, tables, dropped, config.stages),
+        tokens=_cost(lake, tables, traces),
         verdicts=_count(standings, "status"),
         kept_verdicts=_count(kept_standings, "status"),
         pass_at_k=coverage(rates),
@@ -43,6 +44,22 @@ def summarise(lake: Lake, config: CurateConfig, tables: Tables) -> Summary:
         no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
         benchmarks=_benchmarks(lake, config, tables),
     )
+
+
+def _funnel(
+    lake: Lake, tables: Tables, dropped: pa.Table, stages: Mapping[str, Sequence[str]]
+) -> tuple[FunnelStep, ...]:
+    return funnel(
+        {name: entered(lake.rows(tables, name, [ID[name]]), name, dropped) for name in stages}, dropped, stages
+    )
+
+
+def _cost(lake: Lake, tables: Tables, traces: pa.Table) -> int | None:
+    """All tokens that were sampled; None where nothing was."""
+    others = lake.rows(tables, "completions", ["completion_tokens"])
+    counts = [*traces["completion_tokens"].to_pylist(), *others["completion_tokens"].to_pylist()]
+    known = [int(one) for one in counts if one is not None]
+    return sum(known) if known else None
 
 
 def _count(table: pa.Table, column: str) -> dict[str, int]:
@@ -75,7 +92,7 @@ def _agreement(traces: pa.Table, verdicts: pa.Table, problems: pa.Table) -> Labe
     )
 
 
-def _benchmarks(lake: Lake, config: CurateConfig, tables: Tables) -> tuple[BenchmarkOverlap, ...]:
+def _benchmarks(lake: Lake, config: CurationConfig, tables: Tables) -> tuple[BenchmarkOverlap, ...]:
     benchmarks = {name: read_benchmark(one) for name, one in config.decontaminate.benchmarks.items()}
     contamination = lake.read(*tables["contamination"], columns=["benchmark", "item", "problem_id"])
     problems = Counter(name for name, _ in {(row["benchmark"], row["problem_id"]) for row in contamination.to_pylist()})

@@ -92,6 +92,9 @@ def show(console: Console, summary: Summary) -> None:
         console.print(", ".join(f"pass@{k} {value:.1%}" for k, value in summary.pass_at_k.items()))
     if summary.agreement is not None:
         _agreement(console, summary)
+    if summary.tokens is not None:
+        each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
+        console.print(f"{summary.tokens:,} tokens sampled{each}")
     for benchmark in summary.benchmarks:
         console.print(
             f"benchmark {benchmark.benchmark}: {benchmark.overlapped:,} of {benchmark.items:,} items overlap "

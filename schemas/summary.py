@@ -65,6 +65,8 @@ class Summary(ConfigBase):
     """pass@k over the problems' judged traces, by k (Chen et al. 2021)."""
     pass_rates: tuple[int, ...] = ()
     """Problems by the share of their judged traces that is correct, in ten bins."""
+    tokens: int | None = None
+    """All tokens that were sampled, for problems and traces; None where traces were imported."""
     agreement: LabelAgreement | None = None
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     pairs: dict[str, int] = Field(default_factory=dict)
@@ -73,3 +75,8 @@ class Summary(ConfigBase):
     """Kept problems without a pair, by reason."""
     exported: dict[str, int] = Field(default_factory=dict)
     """Rows by format."""
+
+    @property
+    def accepted(self) -> int:
+        """Traces that are correct and that no stage dropped."""
+        return self.kept_verdicts.get("correct", 0)

@@ -1,6 +1,6 @@
 """What is left after each stage, and what was dropped and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -9,36 +9,45 @@ import pyarrow.compute as pc
 
 from schemas.summary import FunnelStep
 
-_IDS: Final = {"problems": "problem_id", "traces": "trace_id"}
+ID: Final = {"personas": "persona_id", "problems": "problem_id", "traces": "trace_id"}
 _COUNT: Final = """
     with first as (
-        select "table", row_id, min_by(stage, list_position($stages, stage)) as stage,
+        select row_id, min_by(stage, list_position($stages, stage)) as stage,
                min_by(reason, (list_position($stages, stage), reason)) as reason
-        from dropped where list_contains($stages, stage) group by "table", row_id)
-    select "table", stage, reason, count(*)::integer as rows from first group by all order by rows desc, reason
+        from dropped where "table" = $table and list_contains($stages, stage) group by row_id)
+    select stage, reason, count(*)::integer as rows from first group by all order by rows desc, reason
 """
 
 
 def alive(table: pa.Table, name: str, dropped: pa.Table) -> pa.Table:
-    """The rows of `problems` or `traces` that no stage has dropped, in their order."""
+    """The rows of `personas`, `problems` or `traces` that no stage has dropped, in their order."""
     ids = dropped.filter(pc.equal(dropped["table"], pa.scalar(name)))["row_id"]
-    return table.filter(pc.invert(pc.is_in(table[_IDS[name]], value_set=ids.combine_chunks())))
+    return table.filter(pc.invert(pc.is_in(table[ID[name]], value_set=ids.combine_chunks())))
 
 
-def funnel(stored: dict[str, int], dropped: pa.Table, stages: Sequence[str]) -> tuple[FunnelStep, ...]:
-    """Each stage's share of the loss, in the order of `stages`.
+def entered(table: pa.Table, name: str, dropped: pa.Table) -> int:
+    """How many rows came to a table's first stage: those that are in the table, and those that were not let in."""
+    theirs = dropped.filter(pc.equal(dropped["table"], pa.scalar(name)))["row_id"]
+    outside = theirs.filter(pc.invert(pc.is_in(theirs, value_set=table[ID[name]].combine_chunks())))
+    return table.num_rows + len(outside.unique())
 
-    `stored` says how many rows of each table the first stage let in; what that stage dropped comes on top. A row that
-    several stages dropped counts at the first of them.
+
+def funnel(
+    entered: Mapping[str, int], dropped: pa.Table, stages: Mapping[str, Sequence[str]]
+) -> tuple[FunnelStep, ...]:
+    """Each stage's share of the loss of each table, in the order of its `stages`.
+
+    `entered` says how many rows of each table came to its first stage. A row that several stages dropped counts at the
+    first of them.
     """
+    steps = []
     with duckdb.connect() as connection:
         connection.register("dropped", dropped)
-        counted = connection.execute(_COUNT, {"stages": list(stages)}).fetchall()
-    steps = []
-    for table, rows in stored.items():
-        left = rows + sum(count for name, stage, _, count in counted if (name, stage) == (table, stages[0]))
-        for stage in stages:
-            reasons = {reason: count for name, where, reason, count in counted if (name, where) == (table, stage)}
-            before, left = left, left - sum(reasons.values())
-            steps.append(FunnelStep(stage=stage, table=table, before=before, after=left, reasons=reasons))
+        for table, left in entered.items():
+            order = list(stages[table])
+            counted = connection.execute(_COUNT, {"table": table, "stages": order}).fetchall()
+            for stage in order:
+                reasons = {reason: count for where, reason, count in counted if where == stage}
+                before, left = left, left - sum(reasons.values())  # noqa: PLW2901 - what is left goes on
+                steps.append(FunnelStep(stage=stage, table=table, before=before, after=left, reasons=reasons))
     return tuple(steps)

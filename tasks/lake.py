@@ -147,6 +147,15 @@ class Lake:
                 f"lake {self.url}: a part of {names} is missing or damaged; run the recipe again to remake it: {exc}"
             ) from exc
 
+    def rows(self, tables: Tables, name: str, columns: list[str] | None = None) -> pa.Table:
+        """One of a run's tables, all columns or some; empty where no stage wrote it."""
+        refs = tables.get(name, ())
+        return (
+            self.read(*refs, columns=columns)
+            if refs
+            else TABLES[name].empty_table().select(columns or TABLES[name].names)
+        )
+
     def read_part(self, ref: Ref, index: int) -> pa.Table:
         """Read one part of a table."""
         manifest = self.manifest(ref)

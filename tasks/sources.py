@@ -2,11 +2,12 @@
 
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -17,15 +18,19 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.errors import SourceError
 
+LONGEST_LINE: Final = 2**26
+"""Bytes; a longer line is a fault of its row and never held in memory whole."""
+_BLOCK: Final = 2**20
+
 
 class SourceConfig(ConfigBase):
     """Where the rows are."""
 
     format: Literal["jsonl", "parquet", "datasets"]
     path: str = Field(description="a file, a glob or an fsspec URL; with `datasets`, a hub id or a local folder")
-    subset: str | None = Field(None, description="the configuration name of a `datasets` set")
-    split: str = Field("train", description="the split of a `datasets` set")
-    revision: str | None = Field(None, description="the hub revision of a `datasets` set")
+    subset: str | None = Field(default=None, description="the configuration name of a `datasets` set")
+    split: str = Field(default="train", description="the split of a `datasets` set")
+    revision: str | None = Field(default=None, description="the hub revision of a `datasets` set")
 
 
 Fault = tuple[str, str] | None
@@ -55,7 +60,7 @@ def read_rows(source: SourceConfig, limit: int | None = None) -> Iterator[Row]:
         seen = True
         yield Row(place, number, values, fault)
     if not seen:
-        raise SourceError(f"{source.path}: no rows in it; check ingest.source.path")
+        raise SourceError(f"{source.path}: no rows in it; check the source's path")
 
 
 def digests(source: SourceConfig) -> dict[str, str]:
@@ -77,7 +82,7 @@ def _files(source: SourceConfig) -> tuple[Any, list[str]]:
         files = sorted(filesystem.glob(path)) if has_magic(path) else [path]
         missing = [one for one in files if not filesystem.isfile(one)]
     except (OSError, ValueError, ImportError) as exc:
-        raise SourceError(f"{source.path}: {exc}; check ingest.source.path") from exc
+        raise SourceError(f"{source.path}: {exc}; check the source's path") from exc
     if missing or not files:
         raise SourceError(f"{source.path}: no such file; check the source's path")
     return filesystem, files
@@ -94,11 +99,28 @@ def _jsonl(source: SourceConfig) -> Iterator[tuple[str, dict[str, Any], Fault]]:
         name = _shown(source, path)
         try:
             with filesystem.open(path, "rb", compression="infer") as file:
-                for line_number, line in enumerate(file, start=1):
-                    if line.strip():
+                for line_number, line in enumerate(_lines(file), start=1):
+                    if line is None:
+                        yield f"{name}:{line_number}", {}, ("line too long", f"over {LONGEST_LINE >> 20} MiB")
+                    elif line.strip():
                         yield (f"{name}:{line_number}", *_object(line.removeprefix(b"\xef\xbb\xbf")))
         except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
             raise SourceError(f"{name}: the compressed file is damaged: {exc}") from exc
+
+
+def _lines(file: Any) -> Iterator[bytes | None]:
+    """The lines of a binary file; None for one that is longer than LONGEST_LINE.
+
+    Files of object stores read a whole block for each of their own `readline`s, hence the reader around them.
+    """
+    with io.BufferedReader(file, _BLOCK) as reader:
+        while line := reader.readline(LONGEST_LINE):
+            if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+                yield line
+                continue
+            while line and not line.endswith(b"\n"):
+                line = reader.readline(_BLOCK)
+            yield None
 
 
 def _object(line: bytes) -> tuple[dict[str, Any], Fault]:
@@ -153,7 +175,7 @@ def _load(source: SourceConfig) -> Any:
             f"data set {source.path}: cannot be loaded ({exc}); give a local folder or go online"
         ) from exc
     except (ValueError, KeyError) as exc:
-        raise SourceError(f"data set {source.path}: {exc}; check ingest.source.subset and split") from exc
+        raise SourceError(f"data set {source.path}: {exc}; check the source's subset and split") from exc
 
 
 def _datasets(source: SourceConfig) -> Iterator[tuple[str, dict[str, Any], Fault]]:

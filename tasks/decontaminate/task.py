@@ -1,6 +1,6 @@
 """Prefect's side of decontamination."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 from prefect import task
@@ -11,7 +11,7 @@ from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import VERSION
 from tasks.decontaminate.decontaminate import decontaminate as find_overlaps
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.sources import digests
 
@@ -23,7 +23,7 @@ def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Ta
         name="decontaminate",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=(*tables["problems"], *tables["traces"]),
+        inputs=(*tables["problems"], *tables.get("traces", ())),
         sources={
             f"{name}: {file}": digest
             for name, benchmark in config.benchmarks.items()
@@ -34,14 +34,11 @@ def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Ta
 
     def part() -> Mapping[str, pa.Table]:
         benchmarks = {name: read_benchmark(one) for name, one in config.benchmarks.items()}
-        problems = lake.read(*tables["problems"], columns=["problem_id", "question"])
-        traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
+        problems = lake.rows(tables, "problems", ["problem_id", "question"])
+        traces = lake.rows(tables, "traces", ["trace_id", "problem_id"])
         made: Mapping[str, pa.Table] = find_overlaps(problems, traces, benchmarks, config)._asdict()
         watcher().advanced("decontaminate", lake.row_count(tables["problems"]))
         return made
 
-    def parts() -> Iterator[Make]:
-        yield part
-
     with reported("decontaminate", lake.row_count(tables["problems"])):
-        return lake.run(stage, parts)
+        return lake.run(stage, lambda: [part])

@@ -1,6 +1,6 @@
 """Prefect's side of dedupe."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 from prefect import task
@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Stage, Tables
 from tasks.dedupe.dedupe import VERSION, DedupeConfig, drop_duplicates
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
 
 
@@ -19,20 +19,19 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
         name="dedupe",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=(*tables["problems"], *tables["traces"], *tables["verdicts"]),
+        inputs=tuple(ref for name in ("problems", "traces", "verdicts") for ref in tables.get(name, ())),
         tables=("dropped",),
     )
 
+    total = lake.row_count(tables.get("traces", ())) or lake.row_count(tables["problems"])
+
     def part() -> Mapping[str, pa.Table]:
-        problems = lake.read(*tables["problems"], columns=["problem_id", "question", "reference"])
-        traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "text"])
-        verdicts = lake.read(*tables["verdicts"], columns=["trace_id", "status"])
+        problems = lake.rows(tables, "problems", ["problem_id", "question", "reference"])
+        traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "text"])
+        verdicts = lake.rows(tables, "verdicts", ["trace_id", "status"])
         made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, verdicts, config).dropped}
-        watcher().advanced("dedupe", lake.row_count(tables["traces"]))
+        watcher().advanced("dedupe", total)
         return made
 
-    def parts() -> Iterator[Make]:
-        yield part
-
-    with reported("dedupe", lake.row_count(tables["traces"])):
-        return lake.run(stage, parts)
+    with reported("dedupe", total):
+        return lake.run(stage, lambda: [part])

@@ -24,10 +24,10 @@ class Message(NamedTuple):
 class Sampling(ConfigBase):
     """How a completion is sampled."""
 
-    temperature: float = Field(0.7, ge=0, description="0 takes the likeliest token each time")
-    top_p: float = Field(1.0, gt=0, le=1)
-    max_tokens: int = Field(512, ge=1)
-    stop: tuple[str, ...] = Field((), description="texts that end the completion and are not part of it")
+    temperature: float = Field(default=0.7, ge=0, description="0 takes the likeliest token each time")
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=512, ge=1)
+    stop: tuple[str, ...] = Field(default=(), description="texts that end the completion and are not part of it")
     seed: int | None = None
 
 

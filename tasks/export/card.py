@@ -30,9 +30,9 @@ def card(facts: CardFacts) -> str:
         _front_matter(facts),
         f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
         f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
-        f"## What was dropped, and why\n\n{report.funnel(summary)}",
+        f"## What was dropped, and why\n\n![The funnel](funnel.png)\n\n{report.funnel(summary)}",
         f"## Verdicts\n\n{report.verdicts(summary)}",
-        f"## Pass rates\n\n{report.pass_rates(summary)}" if summary.pass_at_k else "",
+        _pass_rates(summary),
         _agreement(summary),
         _decontamination(summary),
         _pairs(summary),
@@ -59,6 +59,13 @@ def _front_matter(facts: CardFacts) -> str:
 def _usage(summary: Summary) -> str:
     lines = [f'load_dataset("parquet", data_files="{name}/*.parquet", split="train")' for name in summary.exported]
     return "```python\nfrom datasets import load_dataset\n\n" + "\n".join(lines) + "\n```"
+
+
+def _pass_rates(summary: Summary) -> str:
+    if not summary.pass_at_k:
+        return ""
+    shown = "![Problems by pass rate](pass_rates.png) ![pass@k](coverage.png)"
+    return f"## Pass rates\n\n{shown}\n\n{report.pass_rates(summary)}"
 
 
 def _agreement(summary: Summary) -> str:

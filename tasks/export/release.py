@@ -26,6 +26,7 @@ from tasks.export.selection import Exporter, Selection
 from tasks.funnel import alive
 from tasks.lake import Lake, tool_versions
 from tasks.parts import parquet_bytes, sound_parts, write_part
+from tasks.pictures import pictures
 
 VERSION: Final = "1"
 PACKAGE: Final = "tasks.export.exporters"
@@ -143,6 +144,7 @@ def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseMan
     )
     files = {
         "README.md": card(facts).encode(),
+        **pictures(summary),
         "lineage.json": _lineage_json(plan, stages),
         "diff.parquet": parquet_bytes(diff),
     }

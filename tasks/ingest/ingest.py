@@ -14,10 +14,10 @@ import pyarrow as pa
 from schemas.conform import conform, rows
 from schemas.errors import SourceError
 from schemas.tables import DROPPED, PROBLEMS, TRACES, Origin
-from tasks.columns import parse
-from tasks.ids import content_id
+from tasks.fields import BadRowError, RowError, UnusableRowError, check_columns, usable
+from tasks.ids import content_id, question_id
 from tasks.ingest.config import IngestConfig
-from tasks.ingest.reading import BadRowError, Completion, RowError, UnusableRowError, completions, problem, usable
+from tasks.ingest.reading import Completion, completions, problem
 from tasks.sources import Row
 from tasks.text.steps import SPLITTER, split_column
 
@@ -60,7 +60,7 @@ class _Importer:
     def add(self, row: Row) -> None:
         """Take one row in, or say why not."""
         if row.number == 0 and row.fault is None:
-            _check_columns(row, self.config)
+            check_columns(row, _columns(self.config))
         try:
             found = completions(row, self.config)
         except BadRowError as exc:
@@ -94,12 +94,12 @@ class _Importer:
             first = self.places.setdefault(found.name, row.place)
             if first != row.place:
                 raise BadRowError("id given twice", f"{found.name!r}, first at {first}")
-        problem_id = content_id(self.config.problem.domain, " ".join(found.question.split()))
-        if problem_id not in self.references:
-            self.references[problem_id] = found.reference
+        name = question_id(self.config.problem.domain, found.question)
+        if name not in self.references:
+            self.references[name] = found.reference
             self.problems.append(
                 {
-                    "problem_id": problem_id,
+                    "problem_id": name,
                     "domain": str(self.config.problem.domain),
                     "question": found.question,
                     "reference": found.reference,
@@ -111,9 +111,9 @@ class _Importer:
                     "round": 0,
                 }
             )
-        elif self.references[problem_id] != found.reference:
-            raise UnusableRowError("an earlier row gives this question another reference", f"problem {problem_id}")
-        return problem_id
+        elif self.references[name] != found.reference:
+            raise UnusableRowError("an earlier row gives this question another reference", f"problem {name}")
+        return name
 
     def _trace(self, row: Row, index: int, problem_id: str, completion: Completion) -> None:
         try:
@@ -157,24 +157,16 @@ class _Importer:
         )
 
 
-def _check_columns(row: Row, config: IngestConfig) -> None:
-    wanted = {
-        f"ingest.problem.{key}": path
-        for key, path in config.problem.model_dump(
-            include={"question", "reference", "tests", "constraints", "id"}
-        ).items()
-    }
+def _columns(config: IngestConfig) -> dict[str, str | None]:
+    """The columns that the settings name, by setting."""
+    problem = config.problem.model_dump(include={"question", "reference", "tests", "constraints", "id"})
+    wanted = {f"ingest.problem.{key}": path for key, path in problem.items()}
     for index, one in enumerate(config.completions):
         columns = {"text": one.text, "model_column": one.model_column} | {
             f"labels.{k}": v for k, v in one.labels.items()
         }
         wanted |= {f"ingest.completions.{index}.{key}": path for key, path in columns.items()}
-    for key, path in wanted.items():
-        if path is not None and parse(path).root not in row.values:
-            columns_there = ", ".join(row.values)
-            raise SourceError(
-                f"{row.place}: no column {parse(path).root!r}, which {key} names; there are {columns_there}"
-            )
+    return wanted
 
 
 def _trace_table(records: list[dict[str, Any]]) -> pa.Table:

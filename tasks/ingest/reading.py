@@ -5,25 +5,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from tasks.columns import MISSING, follow, parse
+from tasks.fields import BadRowError, UnusableRowError, as_text, text_of, usable, value_of
 from tasks.ingest.config import CompletionColumns, IngestConfig
 from tasks.sources import Row
-
-
-class RowError(Exception):
-    """A row cannot be used: the reason, one of few, and its evidence."""
-
-    def __init__(self, reason: str, evidence: str | None = None) -> None:
-        super().__init__(reason if evidence is None else f"{reason}: {evidence}")
-        self.reason = reason
-        self.evidence = evidence
-
-
-class BadRowError(RowError):
-    """A fault of the file: it ends the run, or drops the row, as the recipe says."""
-
-
-class UnusableRowError(RowError):
-    """A sound row that nothing can be made of."""
 
 
 class Problem(NamedTuple):
@@ -52,14 +36,14 @@ def problem(row: Row, config: IngestConfig) -> Problem:
         UnusableRowError: the question is empty or too long, or the reference lacks its marker.
     """
     columns = config.problem
-    name = _value(row, columns.id)
-    reference = _text(row, columns.reference)
+    name = value_of(row, columns.id)
+    reference = text_of(row, columns.reference)
     return Problem(
         name=None if name is None else str(name),
-        question=usable(_text(row, columns.question), "question", config.max_chars),
+        question=usable(text_of(row, columns.question), "question", config.max_chars),
         reference=reference if columns.reference_marker is None else _after(reference, columns.reference_marker),
-        tests=_text(row, columns.tests),
-        constraints=_text(row, columns.constraints),
+        tests=text_of(row, columns.tests),
+        constraints=text_of(row, columns.constraints),
     )
 
 
@@ -74,26 +58,13 @@ def completions(row: Row, config: IngestConfig) -> list[Completion]:
     return [one for columns in config.completions for one in _completions(row, columns)]
 
 
-def usable(text: str | None, what: str, max_chars: int) -> str:
-    """The text, if there is any and not too much of it.
-
-    Raises:
-        UnusableRowError: otherwise.
-    """
-    if text is None or not text.strip():
-        raise UnusableRowError(f"empty {what}")
-    if len(text) > max_chars:
-        raise UnusableRowError(f"{what} longer than max_chars", f"{len(text)} characters, max_chars {max_chars}")
-    return text
-
-
 def _completions(row: Row, columns: CompletionColumns) -> list[Completion]:
-    texts = _listed(_value(row, columns.text), columns.text)
+    texts = _listed(value_of(row, columns.text), columns.text)
     models = _spread(row, columns.model_column, len(texts))
     labels = {name: _spread(row, path, len(texts)) for name, path in columns.labels.items()}
     return [
         Completion(
-            text=_as_text(text, columns.text),
+            text=as_text(text, columns.text),
             model=columns.model if columns.model is not None else _label(models[index]),
             labels={name: label for name, values in labels.items() if (label := _label(values[index])) is not None},
         )
@@ -117,29 +88,6 @@ def _spread(row: Row, path: str | None, count: int) -> list[Any]:
     if value is MISSING or len(value) != count:
         raise BadRowError("not one value for each completion", f"{count} completions, column {path!r}")
     return list(value)
-
-
-def _value(row: Row, path: str | None) -> Any:
-    if path is None:
-        return None
-    value = follow(row.values, parse(path))
-    if value is MISSING:
-        raise BadRowError("missing column", repr(path))
-    return value
-
-
-def _text(row: Row, path: str | None) -> str | None:
-    return None if path is None else _as_text(_value(row, path), path)
-
-
-def _as_text(value: Any, path: str) -> str | None:
-    """A string, or a number as one; numbers are how many sets hold their reference answers."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    kind = "nothing" if value is MISSING else type(value).__name__
-    raise BadRowError("wrong type", f"column {path!r} holds {kind} where text should be")
 
 
 def _label(value: Any) -> str | None:

@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple, Self, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
@@ -15,7 +16,7 @@ from tasks.preferences.candidates import groups
 from tasks.preferences.contract import Choice, Rule
 from tasks.preferences.texts import shared_prefix
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 STAGE: Final = "preferences"
 PACKAGE: Final = "tasks.preferences.rules"
 
@@ -51,9 +52,10 @@ def build_pairs(
 ) -> PairsResult:
     """Pair traces (PAIRS) problem by problem, in the order of `problems` and then of the rules' names.
 
-    `problems` needs problem_id; `traces`, those still alive, trace_id, problem_id, text, step_offsets and
-    completion_tokens; `verdicts` trace_id, status and score. Which traces take part: see `candidates.groups`. What is
-    chosen depends on ids alone, not on the order of traces or verdicts.
+    `problems` needs problem_id; `traces`, those still alive, trace_id, problem_id, text, step_offsets,
+    completion_tokens and on_policy; `verdicts` trace_id, status and score. Which traces take part: see
+    `candidates.groups`. What is chosen depends on ids alone, not on the order of traces or verdicts. A pair is
+    on-policy if both its traces are, and null where that is not known of either.
 
     Raises:
         RecipeError: a rule is unknown, or a setting of one.
@@ -102,6 +104,7 @@ def _table(picked: list[_Picked], problems: pa.Table, traces: pa.Table) -> pa.Ta
     problem = np.array([one.problem for one in picked], np.int64)
     names = [one.rule for one in picked]
     sides = [traces["trace_id"].take(rows) for rows in (chosen, rejected)]
+    own = [traces["on_policy"].take(rows) for rows in (chosen, rejected)]
     ids = map(content_id, names, sides[0].to_pylist(), sides[1].to_pylist())
     columns: dict[str, Any] = {
         "pair_id": pa.array(ids, pa.string()),
@@ -110,7 +113,7 @@ def _table(picked: list[_Picked], problems: pa.Table, traces: pa.Table) -> pa.Ta
         "rejected_trace_id": sides[1],
         "rule": pa.array(names, pa.string()),
         "margin": pa.array([one.choice.margin for one in picked], pa.float32()),
-        "on_policy": pa.nulls(len(picked), pa.bool_()),
+        "on_policy": pc.and_(*own),
         "shared_prefix": pa.array(shared_prefix(traces, chosen, rejected), pa.int32()),
     }
     return conform(pa.table(columns), PAIRS, at=STAGE)

@@ -1,6 +1,6 @@
 """Prefect's side of building pairs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 from prefect import task
@@ -8,11 +8,11 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Stage, Tables
 from tasks.funnel import alive
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.preferences.pairs import VERSION, PairsConfig, build_pairs
 from tasks.progress import reported, watcher
 
-_COLUMNS = ["trace_id", "problem_id", "text", "step_offsets", "completion_tokens", "model"]
+_COLUMNS = ["trace_id", "problem_id", "text", "step_offsets", "completion_tokens", "on_policy"]
 
 
 @task(name="preferences", task_run_name="preferences", cache_policy=NO_CACHE, persist_result=False)
@@ -34,8 +34,5 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         watcher().advanced("preferences", lake.row_count(tables["traces"]))
         return made
 
-    def parts() -> Iterator[Make]:
-        yield part
-
     with reported("preferences", lake.row_count(tables["traces"])):
-        return lake.run(stage, parts)
+        return lake.run(stage, lambda: [part])

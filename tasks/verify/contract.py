@@ -1,6 +1,9 @@
 """What a verifier is: it finds a trace's claim, decides what it can at once, and checks the rest in a worker."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, cast
+
+import pyarrow as pa
 
 from schemas.tables import Domain, Status
 
@@ -65,6 +68,13 @@ class Verifier(Protocol):
         No reference is `unverifiable`; a reference but no answer in the text is `incorrect`.
         """
 
+    def answer(self, problem: ProblemView, text: str) -> str | None:
+        """The answer that a trace's text gives, with or without a reference.
+
+        `Claim(one, other)` of two such answers asks whether they are the same. None where the text gives none, or
+        where answers of this kind are not compared with each other, such as code that tests run.
+        """
+
     def decide(self, claim: Claim) -> Outcome | None:
         """Apply exact rules; None where they do not settle it."""
 
@@ -76,3 +86,15 @@ class Verifier(Protocol):
 
     def gold(self, problem: ProblemView) -> str | None:
         """A trace text that answers with the reference and so has to be correct; None without a reference."""
+
+
+def views_of(problems: pa.Table) -> dict[str, ProblemView]:
+    """What verifiers may see of each problem, by problem_id."""
+    columns = [problems[name].to_pylist() for name in ProblemView._fields]
+    ids = cast("list[str]", problems["problem_id"].to_pylist())
+    return dict(zip(ids, map(ProblemView._make, zip(*columns, strict=True)), strict=True))
+
+
+def covering(verifiers: Mapping[str, Verifier], domain: str) -> dict[str, Verifier]:
+    """Those of the verifiers that apply to a domain, by name."""
+    return {name: verifier for name, verifier in verifiers.items() if domain in verifier.domains}

@@ -7,10 +7,13 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from schemas.errors import RecipeError
 from schemas.refs import Ref, Stage, Tables, joined
 from tasks.lake import Lake, Make
-from tasks.progress import reported
+from tasks.progress import reported, watcher
 from tasks.verify.gold import drop_bad_references
+from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
+from tasks.verify.settle import Court
 from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, build, gold_failures
 from tasks.verify.verify import verify as verify_traces
 from tasks.workers import WorkerPool
@@ -18,43 +21,85 @@ from tasks.workers import WorkerPool
 
 @task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, persist_result=False)
 def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
-    """Verdicts on all traces; problems whose reference fails its own verifier are dropped."""
-    with (
-        reported(STAGE, lake.row_count(tables["traces"])),
-        WorkerPool(config.processes, memory_mb=config.memory_mb) as pool,
-    ):
-        verdicts = lake.run(_stage(STAGE, "verdicts", tables, config), partial(_verdicts, lake, tables, config, pool))
-        with reported(GOLD, lake.row_count(tables["problems"])):
-            gold = lake.run(_stage(GOLD, "dropped", tables, config), partial(_gold, lake, tables, config, pool))
-    return joined(verdicts, gold)
+    """Verdicts on all traces; problems whose reference fails its own verifier are dropped.
+
+    Where the settings ask for it, a majority's answer stands in for a missing reference, and problems without a
+    majority are dropped.
+
+    Raises:
+        RecipeError: the majority needs witnesses, and no stage has written any.
+    """
+    with WorkerPool(config.processes, memory_mb=config.memory_mb) as pool:
+        references = _references(lake, tables, config, pool)
+        with reported(STAGE, lake.row_count(tables["traces"])):
+            given = {**tables, "references": references.get("references", ())}
+            stage = _stage(STAGE, ("verdicts",), given, config)
+            verdicts = lake.run(stage, partial(_verdicts, lake, given, config, pool))
+            with reported(GOLD, lake.row_count(tables["problems"])):
+                stage = _stage(GOLD, ("dropped",), tables, config)
+                gold = lake.run(stage, lambda: [partial(_gold, lake, tables, config, pool)])
+    return joined(references, verdicts, gold)
 
 
-def _stage(name: str, table: str, tables: Tables, config: VerifyConfig) -> Stage:
+def _stage(name: str, outputs: tuple[str, ...], tables: Tables, config: VerifyConfig) -> Stage:
     versions = "; ".join(f"{verifier} {one.version}" for verifier, one in build(config).items())
+    inputs = ("problems", "traces", *{STAGE: ("references",), MAJORITY: ("dropped", "witnesses")}.get(name, ()))
+    settings = {"verifiers", "deadline_s", *({"majority"} if name == MAJORITY else ())}
     return Stage(
         name=name,
         version=f"{VERSION}; {versions}",
-        config=config.model_dump(mode="json", include={"verifiers", "deadline_s"}),
-        inputs=(*tables["problems"], *tables["traces"]),
-        tables=(table,),
+        config=config.model_dump(mode="json", include=settings),
+        inputs=tuple(ref for table in inputs for ref in tables.get(table, ())),
+        tables=outputs,
     )
 
 
+def _references(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Tables:
+    if config.majority is None:
+        return {}
+    if config.majority.witness != "off" and not tables.get("witnesses"):
+        raise RecipeError(
+            f"verify.majority.witness is {config.majority.witness}, but no programs were written for the problems: "
+            "have the recipe generate them, or set it to off"
+        )
+    stage = _stage(MAJORITY, ("references", "dropped"), tables, config)
+    part = partial(_vote, lake, tables, config.majority, Court(build(config), pool, config.deadline_s))
+    with reported(MAJORITY, lake.row_count(tables["traces"])):
+        return lake.run(stage, lambda: [part])
+
+
+def _vote(lake: Lake, tables: Tables, config: MajorityConfig, court: Court) -> Mapping[str, pa.Table]:
+    def ballots() -> Iterator[pa.Table]:
+        for ref in tables["traces"]:
+            for index in range(lake.part_count(ref)):
+                part = lake.read_part(ref, index).select(VOTING)
+                yield part
+                watcher().advanced(MAJORITY, part.num_rows)
+
+    made: Mapping[str, pa.Table] = vote(
+        lake.read(*tables["problems"]),
+        ballots(),
+        config,
+        court,
+        dropped=lake.rows(tables, "dropped"),
+        witnesses=lake.rows(tables, "witnesses"),
+    )._asdict()
+    return made
+
+
 def _verdicts(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Iterator[Make]:
-    problems = lake.read(*tables["problems"])
+    references = lake.rows(tables, "references")
+    problems = with_references(lake.read(*tables["problems"]), references)
 
     def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        return {"verdicts": verify_traces(problems, lake.read_part(ref, index), config, pool)}
+        traces = lake.read_part(ref, index)
+        return {"verdicts": with_origin(verify_traces(problems, traces, config, pool), traces, references)}
 
     for ref in tables["traces"]:
         yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
 
 
-def _gold(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Iterator[Make]:
-    def part() -> Mapping[str, pa.Table]:
-        failures = gold_failures(lake.read(*tables["problems"]), config, pool)
-        return {
-            "dropped": drop_bad_references(lake.read(*tables["traces"], columns=["trace_id", "problem_id"]), failures)
-        }
-
-    yield part
+def _gold(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Mapping[str, pa.Table]:
+    failures = gold_failures(lake.read(*tables["problems"]), config, pool)
+    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
+    return {"dropped": drop_bad_references(traces, failures)}

@@ -1,9 +1,8 @@
 """Verdicts for traces: every distinct claim decided once, inline where exact rules can, else in a killable worker."""
 
-import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NamedTuple, Self, cast
 
 import pyarrow as pa
@@ -14,8 +13,10 @@ from schemas.conform import conform, rows
 from schemas.tables import VERDICTS, Status
 from tasks import plugins
 from tasks.progress import watcher
-from tasks.verify.contract import Claim, Outcome, ProblemView, Verifier
-from tasks.workers import Done, WorkerPool
+from tasks.verify.contract import Claim, Outcome, ProblemView, Verifier, covering, views_of
+from tasks.verify.majority import MajorityConfig
+from tasks.verify.settle import Asked, Court, Judged
+from tasks.workers import WorkerPool
 
 VERSION: Final = "1"
 STAGE: Final = "verify"
@@ -43,16 +44,14 @@ class VerifyConfig(ConfigBase):
     deadline_s: float = Field(default=5.0, gt=0, description="For one claim in a worker; a later one is an error.")
     processes: int | None = Field(default=None, ge=1, description="Workers; one per core unless set.")
     memory_mb: int | None = Field(default=4096, ge=512, description="Address space of each worker.")
+    majority: MajorityConfig | None = Field(
+        default=None, description="Take the answer of most samples as reference where a problem has none."
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         plugins.configure(PACKAGE, self.verifiers)
         return self
-
-
-class _Judged(NamedTuple):
-    outcome: Outcome
-    elapsed_ms: float
 
 
 class _Case(NamedTuple):
@@ -76,12 +75,9 @@ def verify(
         WorkerError: workers cannot start.
         RecipeError: a verifier is unknown, or a setting of one.
     """
-    config = config or VerifyConfig()
-    verifiers = build(config)
-    views = _views(problems)
-    cases = list(_cases(views, traces, verifiers))
-    judged = _judge(cases, verifiers, config, pool, STAGE)
-    return _table(_strings(traces, "trace_id"), cases, verifiers, judged)
+    with court_of(config or VerifyConfig(), pool) as court:
+        cases = list(_cases(views_of(problems), traces, court.verifiers))
+        return _table(_strings(traces, "trace_id"), cases, court.verifiers, _judge(cases, court, STAGE))
 
 
 def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: WorkerPool | None = None) -> pa.Table:
@@ -89,16 +85,15 @@ def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: 
 
     Each reference is put as a trace's answer and judged like any other. Problems without one are not listed.
     """
-    config = config or VerifyConfig()
-    verifiers = build(config)
-    cases = []
-    views = _views(problems)
-    for row, view in enumerate(views.values()):
-        for name, verifier in _covering(verifiers, view).items():
-            text = verifier.gold(view)
-            if text is not None:
-                cases.append(_Case(row, name, verifier.claim(view, text)))
-    judged = _judge(cases, verifiers, config, pool, GOLD)
+    views = views_of(problems)
+    with court_of(config or VerifyConfig(), pool) as court:
+        cases = [
+            _Case(row, name, verifier.claim(view, text))
+            for row, view in enumerate(views.values())
+            for name, verifier in covering(court.verifiers, view.domain).items()
+            if (text := verifier.gold(view)) is not None
+        ]
+        judged = _judge(cases, court, GOLD)
     problem_ids = list(views)
     records: list[dict[str, object]] = [
         {
@@ -114,62 +109,48 @@ def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: 
     return rows(records, GOLD_FAILURES, at=STAGE)
 
 
+@contextmanager
+def court_of(config: VerifyConfig, pool: WorkerPool | None = None) -> Iterator[Court]:
+    """The configured verifiers with `pool`'s workers, or else workers that last for the block."""
+    with ExitStack() as stack:
+        pool = pool or stack.enter_context(WorkerPool(config.processes, memory_mb=config.memory_mb))
+        yield Court(build(config), pool, config.deadline_s)
+
+
 def build(config: VerifyConfig) -> dict[str, Verifier]:
     """Make the configured verifiers, by name."""
     settings = plugins.configure(PACKAGE, config.verifiers)
     return {name: cast("Verifier", plugins.load(PACKAGE, name).build(own)) for name, own in settings.items()}
 
 
-def _views(problems: pa.Table) -> dict[str, ProblemView]:
-    columns = [problems[name].to_pylist() for name in ProblemView._fields]
-    return dict(zip(_strings(problems, "problem_id"), map(ProblemView._make, zip(*columns, strict=True)), strict=True))
-
-
-def _covering(verifiers: Mapping[str, Verifier], view: ProblemView) -> dict[str, Verifier]:
-    return {name: verifier for name, verifier in verifiers.items() if view.domain in verifier.domains}
-
-
 def _cases(views: Mapping[str, ProblemView], traces: pa.Table, verifiers: Mapping[str, Verifier]) -> Iterator[_Case]:
-    covering = {domain: _covering(verifiers, view) for view in views.values() for domain in [view.domain]}
+    judges = {domain: covering(verifiers, domain) for domain in {view.domain for view in views.values()}}
     texts = zip(_strings(traces, "problem_id"), _strings(traces, "text"), strict=True)
     for row, (problem_id, text) in enumerate(texts):
         view = views.get(problem_id)
         if view is None:
             yield _Case(row, NOBODY, Outcome(Status.UNVERIFIABLE, f"its problem {problem_id} is not in the table"))
-        elif not covering[view.domain]:
+        elif not judges[view.domain]:
             yield _Case(row, NOBODY, Outcome(Status.UNVERIFIABLE, f"no verifier for the domain {view.domain}"))
         else:
-            for name, verifier in covering[view.domain].items():
+            for name, verifier in judges[view.domain].items():
                 yield _Case(row, name, verifier.claim(view, text))
 
 
-def _judge(
-    cases: list[_Case], verifiers: Mapping[str, Verifier], config: VerifyConfig, pool: WorkerPool | None, stage: str
-) -> dict[tuple[str, Claim | Outcome], _Judged]:
-    """Settle every distinct claim: what is already an outcome, then `decide`, then `check` in workers."""
+def _judge(cases: list[_Case], court: Court, stage: str) -> dict[Asked, Judged]:
+    """Settle every distinct claim, telling the watcher how many traces that was."""
     traces = _traces_waiting(cases)
-    judged: dict[tuple[str, Claim | Outcome], _Judged] = {}
-    undecided: defaultdict[str, list[Claim]] = defaultdict(list)
-    for name, claim in traces:
-        start = time.perf_counter()
-        outcome = claim if isinstance(claim, Outcome) else verifiers[name].decide(claim)
-        if outcome is None:
-            undecided[name].append(cast("Claim", claim))
-        else:
-            judged[name, claim] = _Judged(outcome, (time.perf_counter() - start) * 1000)
+    judged, undecided = court.decide(traces)
     watcher().advanced(stage, sum(traces[key] for key in judged))
-    with ExitStack() as stack:
-        pool = pool or stack.enter_context(WorkerPool(config.processes, memory_mb=config.memory_mb))
-        for name, claims in undecided.items():
-            for claim, result in _check(verifiers[name], claims, config.deadline_s, pool):
-                judged[name, claim] = result
-                watcher().advanced(stage, traces[name, claim])
+    for key, result in court.check(undecided):
+        judged[key] = result
+        watcher().advanced(stage, traces[key])
     return judged
 
 
-def _traces_waiting(cases: list[_Case]) -> Counter[tuple[str, Claim | Outcome]]:
+def _traces_waiting(cases: list[_Case]) -> Counter[Asked]:
     """How many traces each distinct claim settles; a trace with several verifiers counts at its first."""
-    traces: Counter[tuple[str, Claim | Outcome]] = Counter()
+    traces: Counter[Asked] = Counter()
     row = -1
     for case in cases:
         traces[case.verifier, case.claim] += case.row != row
@@ -177,19 +158,11 @@ def _traces_waiting(cases: list[_Case]) -> Counter[tuple[str, Claim | Outcome]]:
     return traces
 
 
-def _check(
-    verifier: Verifier, claims: list[Claim], deadline_s: float, pool: WorkerPool
-) -> Iterator[tuple[Claim, _Judged]]:
-    for index, result in pool.map(verifier.check, claims, deadline_s=deadline_s, prepare=verifier.prepare):
-        outcome = result.value if isinstance(result, Done) else Outcome(Status.ERROR, result.message)
-        yield claims[index], _Judged(outcome, result.elapsed_ms)
-
-
 def _table(
     trace_ids: list[str],
     cases: list[_Case],
     verifiers: Mapping[str, Verifier],
-    judged: Mapping[tuple[str, Claim | Outcome], _Judged],
+    judged: Mapping[Asked, Judged],
 ) -> pa.Table:
     versions = {NOBODY: VERSION} | {name: verifier.version for name, verifier in verifiers.items()}
     results = [judged[case.verifier, case.claim] for case in cases]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.config import CurateConfig
+from flows.config import CurateConfig, RefreshConfig
 from flows.recipes import names, resolve
 from schemas.errors import RecipeError
 
@@ -28,9 +28,16 @@ def recipe(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(names()))
 def test_every_bundled_recipe_is_valid(name: str) -> None:
-    config = resolve(name, [], CurateConfig)
+    config = resolve(name, [], RefreshConfig if name == "demo" else CurateConfig)
     assert config.name == name
     assert config.description
+
+
+def test_a_recipe_of_the_other_flow_says_which() -> None:
+    with pytest.raises(RecipeError, match="tracemill refresh"):
+        resolve("demo", [], CurateConfig)
+    with pytest.raises(RecipeError, match="tracemill curate"):
+        resolve("demo-traces", [], RefreshConfig)
 
 
 def test_variables(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,11 @@ class MathVerifier:
             return incorrect(f"the final answer is longer than {LONGEST} characters")
         return Claim(_reference(problem.reference, self.config), answer)
 
+    def answer(self, problem: ProblemView, text: str) -> str | None:  # noqa: ARG002 - the protocol's; the text says it all
+        """Extract the final answer."""
+        answer = self._extract(text)
+        return answer if answer and len(answer) <= LONGEST else None
+
     def decide(self, claim: Claim) -> Outcome | None:
         """Apply `tasks.verify.numbers.same`."""
         equal = same(claim.reference, claim.answer)

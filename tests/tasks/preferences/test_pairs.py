@@ -26,6 +26,7 @@ class Trace(NamedTuple):
     problem_id: str = "p"
     tokens: int | None = None
     score: float | None = None
+    on_policy: bool | None = None
 
 
 def pairs_of(
@@ -41,6 +42,7 @@ def pairs_of(
             "text": texts,
             "step_offsets": split_column(texts),
             "completion_tokens": pa.array([one.tokens for one in traces], pa.int32()),
+            "on_policy": pa.array([one.on_policy for one in traces], pa.bool_()),
         }
     )
     judged = [(one, status) for one in traces for status in one.statuses]
@@ -180,6 +182,15 @@ def test_shared_prefix_counts_whole_steps(chosen: str, rejected: str, shared: in
     assert pairs["shared_prefix"].to_pylist() == [shared]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "pair"),
+    [(True, True, True), (True, False, False), (False, False, False), (None, False, None), (True, None, None)],
+)
+def test_a_pair_is_on_policy_if_both_traces_are(chosen: bool | None, rejected: bool | None, pair: bool | None) -> None:
+    pairs = pairs_of([RIGHT._replace(on_policy=chosen), WRONG._replace(on_policy=rejected)]).pairs
+    assert pairs["on_policy"].to_pylist() == [pair]
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(PluginError, match="use one of correct_vs_incorrect, shortest_vs_longest"):
         PairsConfig(rules={"best_vs_worst": {}})
@@ -233,6 +244,7 @@ def test_a_hundred_thousand_traces_take_seconds() -> None:
             "text": texts,
             "step_offsets": offsets,
             "completion_tokens": pa.nulls(count, pa.int32()),
+            "on_policy": pa.nulls(count, pa.bool_()),
         }
     )
     statuses = pa.array(["correct" if n % 3 else "incorrect" for n in range(count)])

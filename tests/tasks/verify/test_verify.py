@@ -1,6 +1,6 @@
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def test_progress_counts_every_trace(pool: WorkerPool, tables: TableMaker) -> No
 
         def started(self, stage: str, total: int | None) -> None: ...
         def finished(self, stage: str) -> None: ...
+        def measured(self, stage: str, amounts: Mapping[str, int]) -> None: ...
         def advanced(self, stage: str, rows: int) -> None:
             assert stage == "verify"
             self.rows += rows

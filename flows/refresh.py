@@ -1,0 +1,118 @@
+"""Personas become a release: problems are written, traces sampled, and all of it curated; run again, it grows.
+
+A run is a round: it asks for the next problems and takes the samples that are missing. What earlier rounds made stays
+as it is; a round that was cut off is gone on with.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from prefect import flow, get_run_logger
+
+from flows.config import RefreshConfig
+from flows.log import logged
+from flows.publish import conclude, publish
+from flows.recipes import resolve
+from schemas.refs import ReleaseManifest, Tables, joined
+from schemas.summary import Summary
+from tasks.decontaminate.task import decontaminate
+from tasks.dedupe.task import dedupe
+from tasks.engines.models import Models
+from tasks.generate.generate import Goal
+from tasks.generate.task import generate
+from tasks.lake import Lake
+from tasks.personas.task import personas
+from tasks.preferences.task import preferences
+from tasks.problems.task import problems
+from tasks.verify.judge import Judge
+from tasks.verify.task import verify
+
+GROWING: Final = frozenset({"write", "problems", "generate", "screen"})
+"""The stages whose tables grow by rounds; all others look at everything again."""
+
+
+class Tools(NamedTuple):
+    """What lasts for a whole run: engines and workers stay warm."""
+
+    models: Models
+    judge: Judge
+
+
+@flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
+def refresh(
+    recipe: str, lake: str = "data/lake", overrides: Sequence[str] = (), target_accepted: int | None = None
+) -> ReleaseManifest:
+    """Add to a recipe's data set and publish it.
+
+    Args:
+        recipe: A name in data/recipes/, or a path to a recipe.
+        lake: A folder or an fsspec URL.
+        overrides: Settings that differ from the recipe's, each as `key.key=value`.
+        target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
+
+    Raises:
+        TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
+    """
+    config = resolve(recipe, overrides, RefreshConfig)
+    store = Lake(lake)
+    with logged():
+        with Models(config.models) as models, Judge(config.verify) as judge:
+            tables, summary = _rounds(store, config, Tools(models, judge), target_accepted)
+        return publish(store, config, tables, summary)
+
+
+def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:
+    """One round; with a target as many as it takes, as long as each adds something."""
+    last = next((one for one in reversed(store.snapshots()) if one.recipe == config.name), None)
+    before: Tables = last.tables if last else {}
+    goal = Goal(target, last.summary.accepted if last and last.summary else 0)
+    while True:
+        tables = _round(store, config, before, tools, goal)
+        summary = conclude(store, config, tables)
+        grew = grown(store, tables) != grown(store, before)
+        before, goal = tables, Goal(target, summary.accepted)
+        if target is None or goal.reached:
+            return tables, summary
+        if not grew:
+            get_run_logger().warning(
+                "%s of %s traces accepted, and nothing is left to ask for: raise problems.per_persona or "
+                "a sampler's n, or add personas",
+                summary.accepted,
+                target,
+            )
+            return tables, summary
+
+
+def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goal: Goal) -> Tables:
+    """New problems and traces, unless the goal is reached already; then all rows of all rounds are curated."""
+    tables = joined(personas(store, config.personas), grown(store, before))
+    if not goal.reached:
+        tables = joined(tables, problems(store, tables, config.problems, tools.models))
+        kept = joined(tables, _unfit(store, config, tables, before))
+        tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.judge, goal))
+    tables = joined(tables, verify(store, tables, config.verify))
+    tables = joined(tables, dedupe(store, tables, config.dedupe), decontaminate(store, tables, config.decontaminate))
+    return joined(tables, preferences(store, tables, config.preferences))
+
+
+def _unfit(store: Lake, config: RefreshConfig, tables: Tables, before: Tables) -> Tables:
+    """What need not be sampled: problems that are nearly another one, or overlap a benchmark.
+
+    A duplicate of a problem that has verified traces already is the one to go.
+    """
+    verified = joined(tables, {name: before[name] for name in ("verdicts",) if name in before})
+    found = joined(
+        dedupe(store, verified, config.dedupe.model_copy(update={"traces": None})),
+        decontaminate(store, tables, config.decontaminate),
+    )
+    return {"dropped": found["dropped"]}
+
+
+def grown(store: Lake, tables: Tables) -> Tables:
+    """Of a run's tables, those of the stages that add a round's rows to earlier ones."""
+    manifests = {ref: store.manifest(ref) for refs in tables.values() for ref in refs}
+    kept = {
+        name: tuple(ref for ref in refs if (made := manifests[ref]) is not None and made.stage.name in GROWING)
+        for name, refs in tables.items()
+    }
+    return {name: refs for name, refs in kept.items() if refs}

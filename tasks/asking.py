@@ -1,0 +1,112 @@
+"""Completions that are no traces, such as problems and programs: asked of a model, and on disk as they come."""
+
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from schemas.conform import conform
+from schemas.refs import Stage, Tables
+from schemas.tables import COMPLETIONS
+from tasks.engines.contract import Completion, Identity, Request
+from tasks.engines.flight import Job
+from tasks.journal import collect
+from tasks.lake import Lake
+from tasks.progress import reported, watcher
+
+EVERY_S: Final = 2.0
+"""A completion is on disk about so many seconds after it came."""
+
+
+class Question(NamedTuple):
+    """One request, and what it is asked for."""
+
+    kind: str
+    """Why: `problem`, `program`."""
+    subject_id: str
+    """Of what: a persona's or a problem's id."""
+    number: int
+    """The how manieth of this kind and subject."""
+    model: str
+    """The model's name in the recipe."""
+    request: Request
+
+
+class Streams(Protocol):
+    """The recipe's models, with the loop that they share."""
+
+    def identity(self, name: str) -> Identity:
+        """What a completion says of its model."""
+
+    async def complete(self, name: str, request: Request) -> Completion:
+        """Sample one completion."""
+
+    def stream(
+        self, jobs: "Iterator[Job[_Answered]]", *, every_s: float = ..., in_flight: int = ...
+    ) -> "Iterator[list[_Answered]]":
+        """Run jobs and yield what they emitted every `every_s` seconds."""
+
+
+class _Answered(NamedTuple):
+    question: Question
+    completion: Completion
+
+
+def ask(lake: Lake, stage: Stage, questions: Callable[[], Sequence[Question]], models: Streams) -> Tables:
+    """Ask what is not stored yet, and store the answers (COMPLETIONS) under the requests' ids.
+
+    Raises:
+        EngineError: a model cannot be loaded or reached; every answer that came before is stored.
+    """
+
+    def rest(stored: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        known = {str(one) for table in stored for one in table["completion_id"].to_pylist()}
+        missing = [one for one in questions() if one.request.request_id not in known]
+        jobs = (partial(_answer, one, models) for one in missing)
+        with reported(stage.name, len(missing)):
+            for batch in models.stream(jobs, every_s=EVERY_S):
+                yield _table(batch, models, stage.name)
+                tokens = sum(one.completion.completion_tokens or 0 for one in batch)
+                watcher().measured(stage.name, {"tokens": tokens})
+                watcher().advanced(stage.name, len(batch))
+
+    return collect(lake, stage, rest)
+
+
+def _answer(question: Question, models: Streams, emit: Callable[[_Answered], None]) -> Coroutine[Any, Any, None]:
+    async def asked() -> None:
+        emit(_Answered(question, await models.complete(question.model, question.request)))
+
+    return asked()
+
+
+def _table(batch: Sequence[_Answered], models: Streams, stage: str) -> pa.Table:
+    records = [_record(one, models.identity(one.question.model)) for one in batch]
+    columns = {
+        column.name: pa.array([record[column.name] for record in records], column.type) for column in COMPLETIONS
+    }
+    return conform(pa.table(columns), COMPLETIONS, at=stage)
+
+
+def _record(one: _Answered, identity: Identity) -> dict[str, Any]:
+    question, done, sampling = one.question, one.completion, one.question.request.sampling
+    return {
+        "completion_id": question.request.request_id,
+        "kind": question.kind,
+        "subject_id": question.subject_id,
+        "number": question.number,
+        "text": question.request.prefix + done.text,
+        "model": identity.model,
+        "model_revision": identity.revision,
+        "engine": identity.engine,
+        "template_hash": identity.template_hash,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "max_tokens": sampling.max_tokens,
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+        "finish_reason": str(done.finish),
+        "detail": done.detail or None,
+    }

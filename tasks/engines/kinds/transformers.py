@@ -1,0 +1,199 @@
+"""A model in this process by transformers: on a CPU out of the box, on a GPU where there is one."""
+
+import asyncio
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, cast
+
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from schemas.errors import EngineError
+from tasks.engines.contract import Completion, Finish, Identity, Request
+from tasks.engines.outcomes import overflow, refused
+from tasks.engines.revision import folder_of, revision_of
+from tasks.engines.template import Prompt, Template, UnrenderableError, load_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tasks.engines.decoding import Decoder, Row
+
+_REFILL: Final = 8
+"""A full decoder takes new rows in when this part of its slots is free: reading a prompt alone costs a whole step."""
+
+
+class Config(ConfigBase):
+    """How transformers runs the model."""
+
+    batch: int = Field(default=128, ge=1, description="requests that are decoded together")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto: float32 on a CPU, elsewhere as the weights are stored"
+    )
+    device: str = Field(default="auto", description="such as cpu or cuda:1; auto: cuda where there is one")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; torch's own choice unless set")
+    context: int | None = Field(default=None, ge=2, description="tokens of prompt and reply; the model's unless set")
+    chat_template: str | None = Field(
+        default=None, description="a file with a Jinja template, where the model has none"
+    )
+
+
+def build(config: Config, model: str, revision: str | None) -> "TransformersEngine":
+    """An engine that runs the model of a folder or hub id."""
+    # Before torch is imported: where other work has the cores, threads that spin for each other take 15 times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return TransformersEngine(config, model, revision)
+
+
+class _Ticket(NamedTuple):
+    request_id: str
+    future: "asyncio.Future[Completion]"
+
+
+class TransformersEngine:
+    """A thread decodes; requests reach it by a queue, completions come back to the event loop as they end."""
+
+    def __init__(self, config: Config, model: str, revision: str | None) -> None:
+        self._config, self._name, self._revision = config, model, revision
+        self._inbox: SimpleQueue[Row[_Ticket] | None] = SimpleQueue()
+        self._pending: set[asyncio.Future[Completion]] = set()
+        self._context = 0
+        self._ending = "the engine was not started"
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The model, the digest of its files and of its template."""
+        revision = revision_of(self._name, self._revision)
+        return Identity(self._name, revision, "transformers", self._template.template_hash)
+
+    async def __aenter__(self) -> Self:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transformers")
+        loop = asyncio.get_running_loop()
+        try:
+            decoder = await loop.run_in_executor(self._thread, self._load)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        self._ending = ""
+        self._worker = loop.run_in_executor(self._thread, self._work, decoder, loop)
+        self._worker.add_done_callback(self._ended)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inbox.put(None)
+        await asyncio.wait([self._worker])
+        self._thread.shutdown()
+
+    async def complete(self, request: Request) -> Completion:
+        """Sample one completion, decoded together with others; equal seeds give equal noise, whatever the others."""
+        try:
+            prompt = await self._template.prompt_aside(request.messages, request.prefix)
+        except UnrenderableError as exc:
+            return refused(request, str(exc))
+        tokens = len(prompt.ids)
+        if not tokens:
+            return refused(request, "the rendered prompt is empty")
+        if tokens >= self._context:
+            return overflow(request, tokens, self._context)
+        if self._ending:
+            raise EngineError(self._ending)
+        return await self._ask(request, prompt)
+
+    @cached_property
+    def _template(self) -> Template:
+        return load_template(self._name, self._revision, self._config.chat_template)
+
+    async def _ask(self, request: Request, prompt: Prompt) -> Completion:
+        from tasks.engines.decoding import Row
+
+        sampling = request.sampling
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        limit = min(sampling.max_tokens, self._context - len(prompt.ids))
+        seed = random.getrandbits(64) if sampling.seed is None else sampling.seed % 2**64
+        self._inbox.put(Row(_Ticket(request.request_id, future), prompt.ids, sampling, limit, seed))
+        return await future
+
+    def _load(self) -> "Decoder[_Ticket]":
+        from tasks.engines.decoding import Decoder
+
+        model = load_model(self._name, self._revision, self._config)
+        own = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self._context = self._config.context or own or self._template.tokenizer.model_max_length
+        return Decoder(model, self._template.tokenizer, self._config.batch)
+
+    def _work(self, decoder: "Decoder[_Ticket]", loop: asyncio.AbstractEventLoop) -> None:
+        """What the thread does: take in, decode, hand over, until it is told to end."""
+        waiting: deque[Row[_Ticket]] = deque()
+        while self._receive(waiting, idle=not decoder.rows):
+            decoder.leave(lambda row: row.ticket.future.done())
+            room = self._config.batch - len(decoder.rows)
+            if room >= max(1, self._config.batch // _REFILL):
+                taken = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+                decoder.admit([row for row in taken if not row.ticket.future.done()])
+            if decoder.rows and (over := decoder.step()):
+                loop.call_soon_threadsafe(_deliver, [(row.ticket.future, _completion(row)) for row in over])
+
+    def _receive(self, waiting: "deque[Row[_Ticket]]", *, idle: bool) -> bool:
+        """Move what came into `waiting`; with nothing to do, wait for it. False when told to end."""
+        while not self._inbox.empty() or (idle and not waiting):
+            row = self._inbox.get()
+            if row is None:
+                return False
+            waiting.append(row)
+        return True
+
+    def _ended(self, worker: "asyncio.Future[None]") -> None:
+        exc = worker.exception()
+        hint = "; set a smaller `batch`" if exc and "memory" in f"{type(exc).__name__} {exc}".lower() else ""
+        why = f"broke: {type(exc).__name__}: {exc}{hint}" if exc else "has ended"
+        self._ending = f"model {self._name}: the engine {why}"
+        for future in self._pending:
+            if not future.done():
+                future.set_exception(EngineError(self._ending))
+
+
+def load_model(name: str, revision: str | None, config: Config) -> "PreTrainedModel":
+    """The weights of a folder or hub id on the device that the settings name.
+
+    Raises:
+        EngineError: there is no such model, or it cannot be loaded.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    cast("Callable[[], None]", logging.disable_progress_bar)()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    dtype = "float32" if config.dtype == "auto" and device == "cpu" else config.dtype
+    folder = folder_of(name)
+    options: dict[str, Any] = {"local_files_only": True} if folder else {"revision": revision}
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(str(folder or name), dtype=dtype, **options)
+        model = cast("torch.nn.Module", loaded).eval()
+        return cast("PreTrainedModel", model.to(device))
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as exc:
+        raise EngineError(f"model {name} cannot be loaded: {type(exc).__name__}: {exc}") from exc
+
+
+def _completion(row: "Row[_Ticket]") -> Completion:
+    finish = row.finish or Finish.STOP
+    return Completion(row.ticket.request_id, row.text, finish, len(row.prompt), len(row.ids))
+
+
+def _deliver(done: list[tuple["asyncio.Future[Completion]", Completion]]) -> None:
+    for future, completion in done:
+        if not future.done():
+            future.set_result(completion)

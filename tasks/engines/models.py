@@ -1,0 +1,141 @@
+"""The models a recipe names: their engines, all on one event loop, started when first asked and ended together."""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from weakref import WeakSet
+
+from pydantic import Field, field_validator
+
+from schemas.base import ConfigBase
+from schemas.errors import RecipeError
+from tasks import plugins
+from tasks.engines.contract import Completion, Engine, Identity, Request
+from tasks.engines.flight import Job, fly
+
+KINDS: Final = "tasks.engines.kinds"
+T = TypeVar("T")
+
+
+class ModelConfig(ConfigBase):
+    """One model and the engine that runs it."""
+
+    model: str = Field(description="a folder, a hub id, or the name a server knows it by")
+    revision: str | None = Field(default=None, description="of a hub id; a folder is identified by its files")
+    engine: dict[str, dict[str, Any]] = Field(
+        default={"transformers": {}}, description="one kind with its settings; a bare `vllm` is `vllm: {}`"
+    )
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _settings(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {value: {}}
+        return {kind: settings or {} for kind, settings in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("engine")
+    @classmethod
+    def _one(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if len(value) != 1:
+            raise ValueError(f"takes exactly one kind of engine, not {len(value)}")
+        return value
+
+
+class Models:
+    """Engines by the names a recipe gives its models; `with` ends every engine that was started, whatever happened.
+
+    Raises:
+        RecipeError: an engine has no such setting.
+        PluginError: there is no such kind of engine.
+    """
+
+    def __init__(self, configs: Mapping[str, ModelConfig]) -> None:
+        self._engines = {name: _build(name, config) for name, config in configs.items()}
+        self._runner = asyncio.Runner()
+        self._starting: dict[str, asyncio.Task[Engine]] = {}
+        self._started: dict[str, Engine] = {}
+        self._ends = AsyncExitStack()
+        self._streams: WeakSet[Generator[Any, None, None]] = WeakSet()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for stream in list(self._streams):
+                stream.close()
+            self._runner.run(self._end())
+        finally:
+            self._runner.close()
+
+    def identity(self, name: str) -> Identity:
+        """The model and its template; the engine need not run. A folder goes by its own name, without its path.
+
+        Raises:
+            RecipeError: the recipe has no model of this name.
+            EngineError: there is no such model.
+        """
+        found = self._engine(name).identity
+        return found._replace(model=Path(found.model).name) if Path(found.model).is_dir() else found
+
+    async def complete(self, name: str, request: Request) -> Completion:
+        """Sample one completion from a model, inside a job of `stream`; the first starts the model's engine.
+
+        Raises:
+            RecipeError: the recipe has no model of this name.
+            EngineError: as `Engine.complete`, or the engine does not start.
+        """
+        engine = self._started.get(name) or await self._start(name)
+        return await engine.complete(request)
+
+    def stream(
+        self, jobs: Iterable[Job[T]], *, every_s: float = 2.0, in_flight: int = 1024
+    ) -> Generator[list[T], None, None]:
+        """Run jobs, up to `in_flight` together, and yield what they emitted every `every_s` seconds.
+
+        A list is never empty. `jobs` is pulled lazily, on the loop: it should be quick. Closing the generator, leaving
+        the `with` or Ctrl+C cancels every job and waits for its end.
+
+        Raises:
+            Exception: whatever a job or `jobs` raised first, after all that was emitted before it has been yielded.
+        """
+        stream = fly(self._runner, jobs, every_s=every_s, in_flight=in_flight)
+        self._streams.add(stream)
+        return stream
+
+    def _engine(self, name: str) -> Engine:
+        if name not in self._engines:
+            known = ", ".join(sorted(self._engines)) or "none"
+            raise RecipeError(f"unknown model {name!r}: the recipe's models are {known}")
+        return self._engines[name]
+
+    async def _start(self, name: str) -> Engine:
+        engine = self._engine(name)
+        if name not in self._starting:
+            self._starting[name] = asyncio.create_task(self._enter(name, engine))
+        # Shielded: a request that is given up must not stop the engine that others wait for.
+        return await asyncio.shield(self._starting[name])
+
+    async def _enter(self, name: str, engine: Engine) -> Engine:
+        self._started[name] = await self._ends.enter_async_context(engine)
+        return engine
+
+    async def _end(self) -> None:
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        await self._ends.aclose()
+
+
+def _build(name: str, config: ModelConfig) -> Engine:
+    try:
+        [(kind, settings)] = plugins.configure(KINDS, config.engine).items()
+    except RecipeError as exc:
+        raise type(exc)(f"models.{name}.engine: {exc}") from exc
+    build: Callable[..., Engine] = plugins.load(KINDS, kind).build
+    return build(settings, config.model, config.revision)

@@ -1,0 +1,127 @@
+"""Messages and a reply's beginning as the text a model was trained to go on from: its own chat template."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from schemas.errors import EngineError
+from tasks.engines.contract import Message
+from tasks.engines.revision import folder_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_REMEMBERED: Final = 128
+"""Prompts; the samples of one problem share theirs."""
+_LONG: Final = 50_000
+"""Characters; reading so many takes the tokenizer several milliseconds."""
+
+
+class Prompt(NamedTuple):
+    """A rendered prompt; `ids` hold no special token that the template did not write."""
+
+    text: str
+    ids: tuple[int, ...]
+
+
+class UnrenderableError(ValueError):
+    """The template turns these messages down, such as a system message it has no place for."""
+
+
+class Template:
+    """A tokenizer and its chat template."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", source: str) -> None:
+        self.tokenizer = tokenizer
+        self._source = source
+        self.prompt = lru_cache(_REMEMBERED)(self._prompt)
+
+    @property
+    def template_hash(self) -> str:
+        """16 hex digits of the SHA-256 of the template's source."""
+        return hashlib.sha256(self._source.encode()).hexdigest()[:16]
+
+    def text(self, messages: tuple[Message, ...], prefix: str) -> str:
+        """The messages up to where the assistant's turn begins, then exactly `prefix`.
+
+        Raises:
+            UnrenderableError: the template turns the messages down.
+        """
+        from jinja2 import TemplateError
+
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                turns, chat_template=self._source, tokenize=False, add_generation_prompt=True
+            )
+        except (TemplateError, TypeError, ValueError) as exc:
+            raise UnrenderableError(f"the chat template turns the messages down: {exc}") from exc
+        text = str(rendered) + prefix
+        assert text.endswith(prefix)
+        if not _is_unicode(text):
+            raise UnrenderableError("the messages or the prefix hold half of a surrogate pair")
+        return text
+
+    async def prompt_aside(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
+        """As `prompt`, but a long one is tokenized beside the event loop.
+
+        Raises:
+            UnrenderableError: the template turns the messages down.
+        """
+        if len(prefix) + sum(len(message.content) for message in messages) > _LONG:
+            return await asyncio.to_thread(self.prompt, messages, prefix)
+        return self.prompt(messages, prefix)
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a rendered text; nothing is put before it."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def _prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
+        text = self.text(messages, prefix)
+        return Prompt(text, tuple(self.tokens(text)))
+
+
+def load_template(model: str, revision: str | None = None, chat_template: str | None = None) -> Template:
+    """The tokenizer of a folder or hub id with its chat template, or with the one in the file `chat_template`.
+
+    Raises:
+        EngineError: there is no such tokenizer or file, or the tokenizer has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    folder = folder_of(model)
+    options: Mapping[str, Any] = {"local_files_only": True} if folder else {"revision": revision}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder or model), **options)
+    except (OSError, ValueError, KeyError, ImportError) as exc:
+        raise EngineError(f"model {model}: its tokenizer cannot be loaded: {_first_line(exc)}") from exc
+    return Template(tokenizer, _source(tokenizer, model, chat_template))
+
+
+def _source(tokenizer: "PreTrainedTokenizerBase", model: str, chat_template: str | None) -> str:
+    if chat_template is not None:
+        try:
+            return Path(chat_template).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise EngineError(f"chat_template: {chat_template} cannot be read: {exc}") from exc
+    if not tokenizer.chat_template:
+        raise EngineError(
+            f"model {model}: its tokenizer has no chat template; set `chat_template` to a file with a Jinja template"
+        )
+    return str(tokenizer.get_chat_template())
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).strip().split("\n", 1)[0] or type(exc).__name__

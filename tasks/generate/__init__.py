@@ -1,0 +1,1 @@
+"""Sample traces of problems from the recipe's models."""

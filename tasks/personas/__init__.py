@@ -1,0 +1,1 @@
+"""Personas: short descriptions of people, for whom problems are then written."""

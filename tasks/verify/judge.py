@@ -1,0 +1,88 @@
+"""Which of a problem's samples stand as correct, told while sampling goes on."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+from schemas.tables import Status
+from tasks.verify.ballots import ranked, vote_of
+from tasks.verify.contract import ProblemView, Verifier, covering
+from tasks.verify.majority import MajorityConfig, elected, lacks_reference
+from tasks.verify.settle import Asked, Court, Judged
+from tasks.verify.verify import VerifyConfig, court_of
+from tasks.workers import WorkerPool
+
+_REMEMBERED: Final = 100_000
+"""Checked claims that are kept, so that a problem that is asked about again and again costs workers once."""
+
+
+class Judge:
+    """Verdicts on texts that are not in the lake yet. `with` starts and ends its workers.
+
+    Many threads may ask at once: exact rules run in each of them, checks in workers, for one thread at a time.
+    """
+
+    def __init__(self, config: VerifyConfig) -> None:
+        self._config = config
+        self._block = ExitStack()
+
+    def __enter__(self) -> Self:
+        court = self._block.enter_context(court_of(self._config))
+        self.court = _SharedCourt(court.verifiers, court.pool, court.deadline_s)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._block.close()
+
+    def accepted(self, problem: Mapping[str, Any], texts: Sequence[str]) -> list[bool]:
+        """Which of these texts stand as correct: at least one verifier says so, and none that they are incorrect.
+
+        `problem` is a row of PROBLEMS. Where it has no reference, the texts are held against the majority among
+        themselves, if the settings ask for one; without, and without a verifier for its domain, none is accepted.
+        Texts that are no samples of their own (forks, unfinished ones) must not be given, or be given empty.
+
+        Raises:
+            WorkerError: workers cannot start.
+        """
+        view = ProblemView(**{name: problem[name] for name in ProblemView._fields})
+        verifiers = covering(self.court.verifiers, view.domain)
+        if self._config.majority is not None and lacks_reference(view):
+            view = view._replace(reference=self._elected(view, texts, verifiers, self._config.majority))
+        asked = [[(name, verifier.claim(view, text)) for name, verifier in verifiers.items()] for text in texts]
+        judged = self.court.settle(one for several in asked for one in several)
+        statuses = [{judged[one].outcome.status for one in several} for several in asked]
+        return [Status.CORRECT in those and Status.INCORRECT not in those for those in statuses]
+
+    def _elected(
+        self, view: ProblemView, texts: Sequence[str], verifiers: Mapping[str, Verifier], config: MajorityConfig
+    ) -> str | None:
+        votes = Counter(vote for text in texts if (vote := vote_of(view, text, verifiers)))
+        winner = elected(ranked({"": votes}, self.court)[""], len(texts), config)
+        return winner.chosen.answer if winner else None
+
+
+class _SharedCourt(Court):
+    """A court that remembers what it checked, and whose workers serve one thread at a time.
+
+    A pool gives each `map` in flight workers of its own; a hundred threads would start a hundred times as many.
+    """
+
+    def __init__(self, verifiers: Mapping[str, Verifier], pool: WorkerPool, deadline_s: float) -> None:
+        super().__init__(verifiers, pool, deadline_s)
+        self._lock = threading.Lock()
+        self._checked: dict[Asked, Judged] = {}
+
+    def check(self, undecided: Iterable[Asked]) -> Iterator[tuple[Asked, Judged]]:
+        wanted = list(undecided)
+        if not wanted:
+            return iter(())
+        with self._lock:
+            if len(self._checked) > _REMEMBERED:
+                self._checked.clear()
+            self._checked.update(super().check(one for one in wanted if one not in self._checked))
+            return iter([(one, self._checked[one]) for one in wanted])

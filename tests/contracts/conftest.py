@@ -1,0 +1,90 @@
+"""A server that speaks OpenAI's protocol, with the bundled model behind it."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from tasks.engines.contract import Finish, Message, Request, Sampling
+from tasks.engines.kinds.transformers import Config, build
+from tasks.engines.template import load_template
+
+ALIAS = "tiny"
+
+
+class _Served:
+    """The bundled model behind OpenAI's replies; `raw_template` is a file with a template that adds nothing."""
+
+    def __init__(self, model: str, raw_template: str) -> None:
+        self._model = model
+        self._engine = build(Config(batch=32, threads=1, chat_template=raw_template), model, None)
+        self._template = load_template(model)
+
+    @asynccontextmanager
+    async def life(self, _: FastAPI) -> AsyncIterator[None]:
+        async with self._engine:
+            yield
+
+    async def models(self) -> Any:
+        return {"data": [{"id": self._model, "max_model_len": 1024}, {"id": ALIAS}]}
+
+    async def complete(self, body: dict[str, Any]) -> Any:
+        assert body["add_special_tokens"] is False
+        return await self._reply(body, body["prompt"], lambda text: {"text": text})
+
+    async def chat(self, body: dict[str, Any]) -> Any:
+        turns = [Message(**turn) for turn in body["messages"]]
+        if not turns:
+            return _error(400, "messages: too short")
+        prefix = turns.pop().content if body.get("continue_final_message") else ""
+        prompt = self._template.text(tuple(turns), prefix)
+        return await self._reply(body, prompt, lambda text: {"message": {"role": "assistant", "content": text}})
+
+    async def _reply(self, body: dict[str, Any], prompt: str, choice: Callable[[str], dict[str, Any]]) -> Any:
+        if body["model"] not in (self._model, ALIAS):
+            return _error(404, f"The model `{body['model']}` does not exist.")
+        keys = ("temperature", "top_p", "max_tokens", "stop", "seed")
+        sampling = Sampling.model_validate({key: body[key] for key in keys if key in body})
+        done = await self._engine.complete(Request("", (Message("user", prompt),), sampling))
+        if done.finish is Finish.OVERFLOW:
+            return _error(400, f"This model's maximum context length is 1024 tokens: {done.detail}")
+        if done.finish is Finish.REFUSED:
+            return _error(400, done.detail)
+        usage = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.completion_tokens}
+        return {"choices": [choice(done.text) | {"finish_reason": str(done.finish)}], "usage": usage}
+
+
+def _error(status: int, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"message": message}}, status)
+
+
+def _app(served: _Served) -> FastAPI:
+    app = FastAPI(lifespan=served.life)
+    app.get("/v1/models")(served.models)
+    app.post("/v1/completions")(served.complete)
+    app.post("/v1/chat/completions")(served.chat)
+    return app
+
+
+@pytest.fixture(scope="session")
+def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of the bundled model's server, which knows it by its path and as `tiny`."""
+    raw = tmp_path_factory.mktemp("server") / "raw.jinja"
+    raw.write_text("{{ messages[0]['content'] }}")
+    model = str(Path(__file__).parents[2] / "data/models/tiny-reasoner")
+    server = uvicorn.Server(uvicorn.Config(_app(_Served(model, str(raw))), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/v1"
+    server.should_exit = True
+    thread.join()

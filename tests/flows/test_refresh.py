@@ -1,0 +1,149 @@
+"""From personas to a release with the bundled model, and on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from flows.config import RefreshConfig
+from flows.recipes import DATA, resolve
+from flows.refresh import refresh
+from schemas.errors import TracemillError
+from tasks.lake import Lake
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def generating(tmp_path: Path) -> str:
+    """The demo's recipe with small numbers."""
+    recipe = yaml.safe_load((DATA / "recipes/demo.yaml").read_text())
+    recipe["name"] = "small"
+    recipe["problems"]["count"] = 24
+    recipe["verify"]["majority"] = {"share": 0.3, "least": 2}
+    recipe["generate"]["samplers"]["tiny"] |= {"n": 4, "temperatures": [0.7]}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return str(path)
+
+
+def traces(lake: str) -> dict[str, dict[str, object]]:
+    store = Lake(lake)
+    return {str(row["trace_id"]): row for row in store.rows(store.newest(), "traces").to_pylist()}
+
+
+def problems(lake: str) -> pa.Table:
+    store = Lake(lake)
+    return store.rows(store.newest(), "problems")
+
+
+def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    first = refresh(generating, lake)
+    steps = {(step.stage, step.table): step for step in first.summary.funnel}
+    assert steps["personas", "personas"].after == 1_200
+    assert steps["problems", "problems"].before == 24
+    assert steps["generate", "traces"].before == 4 * steps["decontaminate", "problems"].after
+    assert first.summary.tokens
+    assert first.summary.exported["sft"] == first.summary.accepted > 0
+    assert {"funnel.png", "pass_rates.png", "README.md"} <= set(first.files)
+    old_traces, old_problems = traces(lake), problems(lake)
+    row = next(iter(old_traces.values()))
+    assert row["on_policy"] is True
+    assert row["model_revision"]
+    assert row["template_hash"]
+
+    second = refresh(generating, lake)
+    assert (second.version, second.previous) == ("v2", "v1")
+    new_traces = traces(lake)
+    assert old_traces.items() <= new_traces.items()
+    assert len(new_traces) > len(old_traces)
+    both = problems(lake)
+    assert both.slice(0, old_problems.num_rows).equals(old_problems)
+    assert set(both["round"].to_pylist()) == {0, 1}
+    asked = Lake(lake).rows(Lake(lake).newest(), "completions", ["subject_id"])["subject_id"].to_pylist()
+    assert len(asked) == len(set(asked)) == 48
+
+
+def test_a_target_that_is_reached_stops_the_run_and_the_next(generating: str, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    release = refresh(generating, lake, target_accepted=10)
+    assert release.summary.accepted >= 10
+    found = traces(lake)
+    again = refresh(generating, lake, target_accepted=10)
+    assert again.version == release.version
+    assert traces(lake) == found
+
+
+def test_a_target_out_of_reach_ends_when_nothing_is_left_to_ask(generating: str, tmp_path: Path) -> None:
+    overrides = ["personas.limit=20"]
+    release = refresh(generating, str(tmp_path / "lake"), overrides, target_accepted=5_000)
+    entered = {step.table: step.before for step in reversed(release.summary.funnel)}
+    assert entered["problems"] == 20
+    assert release.summary.accepted < 5_000
+
+
+def test_more_samples_are_taken_of_problems_that_are_there(generating: str, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    refresh(generating, lake)
+    old = traces(lake)
+    refresh(generating, lake, ["problems.count=0", "generate.samplers.tiny.n=6"])
+    new = traces(lake)
+    assert old.items() <= new.items()
+    assert len(new) * 4 == len(old) * 6
+
+
+def test_kill_9_loses_nothing_and_the_run_goes_on(
+    generating: str, tracemill: Run, tmp_path: Path, prefect_server: str
+) -> None:
+    environment = os.environ | {"PREFECT_API_URL": prefect_server, "TRACEMILL_LAKE": str(tmp_path / "lake")}
+    command = [sys.executable, "-m", "flows.cli", "refresh", generating, "--set", "generate.samplers.tiny.n=48"]
+    journal = tmp_path / "lake/traces"
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        ends = time.monotonic() + 100
+        while not (stored := list(journal.glob("*/journal-*"))) and child.poll() is None and time.monotonic() < ends:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+    assert stored
+    import pyarrow.parquet as pq
+
+    before = {str(row["trace_id"]): row["text"] for path in stored for row in pq.read_table(path).to_pylist()}
+    done = tracemill("refresh", generating, "--set", "generate.samplers.tiny.n=48")
+    assert done.returncode == 0, done.stderr
+    after = traces(str(tmp_path / "lake"))
+    assert {one: after[one]["text"] for one in before} == before
+    assert len(after) % 48 == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("models.tiny.model=/no/such/model", "/no/such/model"),
+        ("models.tiny.engine=abacus", "unknown name 'abacus' in kinds"),
+        ("problems.model=huge", "unknown model 'huge'"),
+        ("generate.samplers.tiny.n=0", "generate.samplers.tiny.n"),
+        ("verify.majority.witness=agrees", "witness"),
+    ],
+)
+def test_mistakes_are_named(generating: str, tmp_path: Path, setting: str, words: str) -> None:
+    with pytest.raises(TracemillError, match=words):
+        refresh(generating, str(tmp_path / "lake"), [setting, "problems.count=1"])
+
+
+def test_the_bundled_recipe_says_by_which_line_the_engine_is_chosen() -> None:
+    text = (DATA / "recipes/demo.yaml").read_text()
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("engine:"))
+    for engine in ("vllm", 'openai: {base_url: "http://127.0.0.1:8000/v1"}'):
+        assert engine in line
+    config = resolve("demo", ['models.tiny.engine={openai: {base_url: "http://127.0.0.1:1/v1"}}'], RefreshConfig)
+    assert json.loads(config.model_dump_json())["models"]["tiny"]["engine"]["openai"]["base_url"].endswith(":1/v1")
