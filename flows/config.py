@@ -14,6 +14,7 @@ from tasks.ingest.config import IngestConfig
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
+from tasks.verify.program import WitnessConfig
 from tasks.verify.verify import VerifyConfig
 
 
@@ -54,6 +55,9 @@ class RefreshConfig(CurationConfig):
     personas: PersonasConfig = PersonasConfig()
     problems: ProblemsConfig
     generate: GenerateConfig
+    witness: WitnessConfig | None = Field(
+        default=None, description="have programs written that bear witness to a majority's answer (verify.majority)"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -25,9 +25,9 @@ from tasks.personas.task import personas
 from tasks.preferences.task import preferences
 from tasks.problems.task import problems
 from tasks.verify.judge import Judge
-from tasks.verify.task import verify
+from tasks.verify.task import verify, witness
 
-GROWING: Final = frozenset({"write", "problems", "generate", "screen"})
+GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"})
 """The stages whose tables grow by rounds; all others look at everything again."""
 
 
@@ -90,6 +90,8 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
         tables = joined(tables, problems(store, tables, config.problems, tools.models))
         kept = joined(tables, _unfit(store, config, tables, before))
         tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.judge, goal))
+    if config.witness:
+        tables = joined(tables, witness(store, tables, config.witness, tools.models))
     tables = joined(tables, verify(store, tables, config.verify))
     tables = joined(tables, dedupe(store, tables, config.dedupe), decontaminate(store, tables, config.decontaminate))
     return joined(tables, preferences(store, tables, config.preferences))

@@ -98,3 +98,8 @@ def views_of(problems: pa.Table) -> dict[str, ProblemView]:
 def covering(verifiers: Mapping[str, Verifier], domain: str) -> dict[str, Verifier]:
     """Those of the verifiers that apply to a domain, by name."""
     return {name: verifier for name, verifier in verifiers.items() if domain in verifier.domains}
+
+
+def lacks_reference(view: ProblemView) -> bool:
+    """Whether a problem has nothing that its traces can be checked against."""
+    return not any(text and text.strip() for text in (view.reference, view.tests, view.constraints))

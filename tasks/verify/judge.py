@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 
 from schemas.tables import Status
 from tasks.verify.ballots import ranked, vote_of
-from tasks.verify.contract import ProblemView, Verifier, covering
-from tasks.verify.majority import MajorityConfig, elected, lacks_reference
+from tasks.verify.contract import ProblemView, Verifier, covering, lacks_reference
+from tasks.verify.majority import MajorityConfig, elected
 from tasks.verify.settle import Asked, Court, Judged
 from tasks.verify.verify import VerifyConfig, court_of
 from tasks.workers import WorkerPool

@@ -19,7 +19,7 @@ from schemas.tables import DROPPED, REFERENCES, Status
 from tasks.engines.contract import Finish
 from tasks.rows import positions
 from tasks.verify.ballots import Group, Vote, ranked, vote_of
-from tasks.verify.contract import Claim, ProblemView, covering, views_of
+from tasks.verify.contract import Claim, ProblemView, covering, lacks_reference, views_of
 from tasks.verify.settle import Asked, Court
 
 MAJORITY: Final = "majority"
@@ -100,11 +100,6 @@ def elected(groups: list[Group], samples: int, config: MajorityConfig) -> Group 
     if not groups or groups[0].votes < config.least or groups[0].votes / samples < config.share:
         return None
     return None if len(groups) > 1 and groups[1].votes == groups[0].votes else groups[0]
-
-
-def lacks_reference(view: ProblemView) -> bool:
-    """Whether a problem has nothing that its traces can be checked against."""
-    return not any(text and text.strip() for text in (view.reference, view.tests, view.constraints))
 
 
 def with_references(problems: pa.Table, references: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +28,15 @@ from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.errors import WorkerError
 from schemas.tables import WITNESSES
-from tasks.engines.contract import Message
+from tasks.asking import Question
+from tasks.engines.contract import Identity, Message, Request, Sampling
+from tasks.ids import content_id
+from tasks.verify.contract import lacks_reference, views_of
 
 PROMPT: Final = "Write a Python program that prints the answer. {question}"
 WITNESS: Final = "program"
+PROGRAMS: Final = "programs"
+"""The stage that has them written."""
 
 _CHILD: Final = Path(__file__).with_name("program_child.py")
 _FENCED: Final = re.compile(r"^[ \t]*```[ \t]*([^\n`]*)\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -49,6 +54,14 @@ class ProgramConfig(ConfigBase):
     memory_mb: int = Field(default=512, ge=64, description="address space of one program")
     output_bytes: int = Field(default=65_536, ge=1, description="a program that prints more is ended")
     processes: int | None = Field(default=None, ge=1, description="programs at once; one per core unless set")
+
+
+class WitnessConfig(ConfigBase):
+    """Have a model write a program for each problem that has no reference."""
+
+    model: str = Field(description="the one of the recipe's models that writes")
+    sampling: Sampling = Sampling(temperature=0, max_tokens=512)
+    limits: ProgramConfig = ProgramConfig()
 
 
 class Written(NamedTuple):
@@ -70,6 +83,15 @@ class Ran(NamedTuple):
 def program_messages(problem: Mapping[str, Any]) -> tuple[Message, ...]:
     """What asks a model for a program that solves a problem (a row of PROBLEMS)."""
     return (Message("user", PROMPT.format(question=problem["question"])),)
+
+
+def program_questions(problems: pa.Table, config: WitnessConfig, identity: Identity) -> Iterator[Question]:
+    """What to ask the model of this identity: one program for each of `problems` (PROBLEMS) that has no reference."""
+    for problem_id, view in views_of(problems).items():
+        if lacks_reference(view):
+            name = content_id(problem_id, WITNESS, identity.model, identity.revision)
+            request = Request(name, program_messages(view._asdict()), config.sampling)
+            yield Question(WITNESS, problem_id, 0, config.model, request)
 
 
 def witness(written: Iterable[Written], config: ProgramConfig | None = None) -> pa.Table:

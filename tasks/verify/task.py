@@ -1,18 +1,22 @@
 """Prefect's side of verifying."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.errors import RecipeError
 from schemas.refs import Ref, Stage, Tables, joined
+from tasks.asking import Question, Streams, ask
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.verify.gold import drop_bad_references
 from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
+from tasks.verify.program import PROGRAMS, WITNESS, WitnessConfig, Written, program_questions
+from tasks.verify.program import witness as run_programs
 from tasks.verify.settle import Court
 from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, build, gold_failures
 from tasks.verify.verify import verify as verify_traces
@@ -39,6 +43,54 @@ def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
                 stage = _stage(GOLD, ("dropped",), tables, config)
                 gold = lake.run(stage, lambda: [partial(_gold, lake, tables, config, pool)])
     return joined(references, verdicts, gold)
+
+
+@task(name="witness", task_run_name="witness", cache_policy=NO_CACHE, persist_result=False)
+def witness(lake: Lake, tables: Tables, config: WitnessConfig, models: Streams) -> Tables:
+    """A program for each problem that was sampled and has no reference, and what it prints.
+
+    Gives completions, the new ones, and witnesses. `tables` holds all rounds' problems and traces, and all earlier
+    completions.
+    """
+    before = tables.get("completions", ())
+    identity = models.identity(config.model)
+    stage = Stage(
+        name=PROGRAMS,
+        version=VERSION,
+        config={"witness": config.model_dump(mode="json", exclude={"limits"}), "model": tuple(identity)},
+        inputs=(*tables["problems"], *tables["traces"], *before),
+        tables=("completions",),
+    )
+
+    def questions() -> Sequence[Question]:
+        asked = set(map(str, lake.rows(tables, "completions", ["completion_id"])["completion_id"].to_pylist()))
+        problems, traces = lake.rows(tables, "problems"), lake.rows(tables, "traces", ["problem_id"])
+        sampled = problems.filter(pc.is_in(problems["problem_id"], value_set=traces["problem_id"].combine_chunks()))
+        return [one for one in program_questions(sampled, config, identity) if one.request.request_id not in asked]
+
+    written = ask(lake, stage, questions, models)
+    written = written if lake.row_count(written["completions"]) else {}
+    return joined(written, _ran(lake, joined(tables, written), config))
+
+
+def _ran(lake: Lake, tables: Tables, config: WitnessConfig) -> Tables:
+    stage = Stage(
+        name="witness",
+        version=VERSION,
+        config=config.model_dump(mode="json", include={"limits"}),
+        inputs=tables.get("completions", ()),
+        tables=("witnesses",),
+    )
+
+    def part() -> Mapping[str, pa.Table]:
+        rows = lake.rows(tables, "completions", ["kind", "subject_id", "text", "model", "completion_tokens"])
+        programs = rows.filter(pc.equal(rows["kind"], pa.scalar(WITNESS))).drop_columns(["kind"])
+        with reported(stage.name, programs.num_rows):
+            made = run_programs((Written(*row.values()) for row in programs.to_pylist()), config.limits)
+            watcher().advanced(stage.name, programs.num_rows)
+        return {"witnesses": made}
+
+    return lake.run(stage, lambda: [part])
 
 
 def _stage(name: str, outputs: tuple[str, ...], tables: Tables, config: VerifyConfig) -> Stage:
