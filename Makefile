@@ -15,7 +15,7 @@ test: check  ## every check and every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
-	$(BIN_VLLM)/python -m pytest tests/vllm
+	TRACEMILL_ENGINES=vllm $(BIN_VLLM)/python -m pytest tests/vllm tests/contracts/test_engines.py
 
 check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 	$(BIN)/ruff format --check .

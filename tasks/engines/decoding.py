@@ -69,6 +69,7 @@ class Decoder(Generic[T]):
             row.finish = self._finish(row, token)
         return self.leave(lambda row: row.finish is not None)
 
+    @torch.inference_mode()
     def leave(self, leaves: Callable[[Row[T]], bool]) -> list[Row[T]]:
         """Free the slots of the rows that leave, and return these."""
         left = []

@@ -79,7 +79,9 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     raw = tmp_path_factory.mktemp("server") / "raw.jinja"
     raw.write_text("{{ messages[0]['content'] }}")
     model = str(Path(__file__).parents[2] / "data/models/tiny-reasoner")
-    server = uvicorn.Server(uvicorn.Config(_app(_Served(model, str(raw))), port=0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(_app(_Served(model, str(raw))), port=0, log_level="error", timeout_graceful_shutdown=10)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started and thread.is_alive():

@@ -159,6 +159,23 @@ def test_what_is_given_up_makes_room(models: Models) -> None:
     assert time.monotonic() - started < 60
 
 
+def test_others_go_on_where_some_are_given_up(models: Models) -> None:
+    asked = [question(str(index), 3 + index, 4) for index in range(16)]
+    whole = [one.text for one in ask(models, *asked)]
+
+    async def run(emit: Callable[[str], None]) -> None:
+        tasks = [asyncio.create_task(models.complete("m", one)) for one in asked]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks[::3]:
+            task.cancel()
+        for done in await asyncio.gather(*tasks, return_exceptions=True):
+            emit(done.text if isinstance(done, Completion) else "given up")
+
+    [texts] = models.stream([run])
+    assert texts.count("given up") < len(texts) / 2
+    assert all(text in ("given up", expected) for text, expected in zip(texts, whole, strict=True))
+
+
 def test_the_identity_is_stable(models: Models, config: ModelConfig) -> None:
     with Models({"m": config}) as others:
         assert others.identity("m") == models.identity("m")

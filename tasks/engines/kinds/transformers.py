@@ -77,8 +77,9 @@ class TransformersEngine:
         loop = asyncio.get_running_loop()
         try:
             decoder = await loop.run_in_executor(self._thread, self._load)
-        except BaseException:
-            self._thread.shutdown(wait=False)
+        except BaseException as exc:
+            # A thread cannot be cancelled: it ends when it has loaded.
+            self._thread.shutdown(wait=isinstance(exc, Exception))
             raise
         self._ending = ""
         self._worker = loop.run_in_executor(self._thread, self._work, decoder, loop)
@@ -184,7 +185,7 @@ def load_model(name: str, revision: str | None, config: Config) -> "PreTrainedMo
         loaded = AutoModelForCausalLM.from_pretrained(str(folder or name), dtype=dtype, **options)
         model = cast("torch.nn.Module", loaded).eval()
         return cast("PreTrainedModel", model.to(device))
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as exc:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AssertionError, SafetensorError) as exc:
         raise EngineError(f"model {name} cannot be loaded: {type(exc).__name__}: {exc}") from exc
 
 

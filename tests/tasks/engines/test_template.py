@@ -1,0 +1,69 @@
+"""Prompts are what the model was trained on, and end in the prefix."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import EngineError
+from tasks.engines.contract import Message
+from tasks.engines.template import Template, UnrenderableError, load_template
+
+MODEL = Path(__file__).parents[3] / "data/models/tiny-reasoner"
+UNICODE = st.characters(exclude_categories=["Cs"])
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return load_template(str(MODEL))
+
+
+def test_the_models_own_template(template: Template) -> None:
+    prompt = template.prompt((Message("system", "Be brief."), Message("user", "2 + 2?")), "<think>\n")
+    assert prompt.text == "<|system|>Be brief.<|end|><|user|>2 + 2?<|end|><|assistant|><think>\n"
+    assert template.tokenizer.decode(list(prompt.ids)) == prompt.text
+    assert len(template.template_hash) == 16
+
+
+@given(contents=st.lists(st.text(UNICODE)), prefix=st.text(UNICODE))
+def test_it_ends_in_exactly_the_prefix(template: Template, contents: list[str], prefix: str) -> None:
+    messages = (Message("user", "x"), *(Message("user", content) for content in contents))
+    text = template.text(messages, prefix)
+    assert text.endswith("<|assistant|>" + prefix)
+    assert template.tokenizer.decode(template.tokens(text)) == text
+
+
+def test_a_long_prompt_is_the_same_prompt(template: Template) -> None:
+    long = (Message("user", "many words " * 10_000),)
+    assert asyncio.run(template.prompt_aside(long, "So")) == template.prompt(long, "So")
+
+
+@pytest.mark.parametrize("messages", [(), (Message("user", "\ud83d"),)])
+def test_what_cannot_be_rendered(template: Template, messages: tuple[Message, ...]) -> None:
+    with pytest.raises(UnrenderableError):
+        template.text(messages, "")
+
+
+def test_a_template_that_turns_messages_down(tmp_path: Path) -> None:
+    own = tmp_path / "own.jinja"
+    own.write_text("{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}ok")
+    template = load_template(str(MODEL), None, str(own))
+    assert template.text((Message("user", "a"),), " go") == "ok go"
+    assert template.template_hash != load_template(str(MODEL)).template_hash
+    with pytest.raises(UnrenderableError, match="no system here"):
+        template.text((Message("system", "a"),), "")
+
+
+def test_without_a_template_it_says_what_to_set(tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+        shutil.copy(MODEL / name, tmp_path)
+    with pytest.raises(EngineError, match=r"no chat template; set `chat_template`"):
+        load_template(str(tmp_path))
+    with pytest.raises(EngineError, match=r"chat_template: .*none\.jinja cannot be read"):
+        load_template(str(tmp_path), None, str(tmp_path / "none.jinja"))
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(EngineError, match="its tokenizer cannot be loaded"):
+        load_template(str(tmp_path))
