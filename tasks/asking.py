@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from schemas.conform import conform
 from schemas.refs import Stage, Tables
 from schemas.tables import COMPLETIONS
 from tasks.engines.contract import Completion, Identity, Request
-from tasks.engines.flight import Job
+from tasks.engines.flight import Streams
 from tasks.journal import collect
 from tasks.lake import Lake
 from tasks.progress import reported, watcher
@@ -31,21 +31,6 @@ class Question(NamedTuple):
     model: str
     """The model's name in the recipe."""
     request: Request
-
-
-class Streams(Protocol):
-    """The recipe's models, with the loop that they share."""
-
-    def identity(self, name: str) -> Identity:
-        """What a completion says of its model."""
-
-    async def complete(self, name: str, request: Request) -> Completion:
-        """Sample one completion."""
-
-    def stream(
-        self, jobs: "Iterator[Job[_Answered]]", *, every_s: float = ..., in_flight: int = ...
-    ) -> "Iterator[list[_Answered]]":
-        """Run jobs and yield what they emitted every `every_s` seconds."""
 
 
 class _Answered(NamedTuple):

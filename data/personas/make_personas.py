@@ -47,7 +47,7 @@ def _unlike(sentences: list[str], parts: dict[str, str], said: set[tuple[str, ..
 
 
 def _render(sentence: str, occupation: str, words: dict[str, str]) -> str:
-    article = "an" if occupation[0] in "aeiou" else "a"
+    article = "an" if occupation[0] in "aeiou" and not occupation.startswith("uni") else "a"
     return sentence.format(
         A=article.capitalize(),
         a=article,

@@ -77,6 +77,16 @@ class Identity(NamedTuple):
     """Of the chat template; None where a server renders the messages with its own."""
 
 
+class Samples(Protocol):
+    """A recipe's models, by their names in it."""
+
+    def identity(self, name: str) -> Identity:
+        """What a trace or a completion says of its model."""
+
+    async def complete(self, name: str, request: Request) -> Completion:
+        """Sample one completion."""
+
+
 class Engine(Protocol):
     """What an engine plug-in's `build(config, model, revision)` returns. `async with` starts and ends it."""
 

@@ -1,14 +1,22 @@
 """The bridge from coroutines to a synchronous stage: many jobs in flight, results handed over every few seconds."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from schemas.errors import EngineError
+from tasks.engines.contract import Samples
 
 T = TypeVar("T")
 Job = Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]
 """Gets `emit` and returns a coroutine, which emits any number of results, each as soon as it is there."""
+
+
+class Streams(Samples, Protocol):
+    """A recipe's models, with the loop that they share."""
+
+    def stream(self, jobs: Iterable[Job[T]], *, every_s: float = ..., in_flight: int = ...) -> Iterator[list[T]]:
+        """Run jobs and yield what they emitted every `every_s` seconds."""
 
 
 def fly(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tasks.engines.contract import Completion, Finish, Request
 from tasks.generate.config import Budget
-from tasks.generate.prompts import CLOSE_THINK, OPEN_THINK
+from tasks.text.thinking import CLOSE_THINK, OPEN_THINK
 
 Complete = Callable[[Request], Awaitable[Completion]]
 

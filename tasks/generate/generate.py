@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pyarrow as pa
 
 from schemas.conform import conform
 from schemas.tables import TRACES, Origin
-from tasks.engines.contract import Identity
-from tasks.engines.flight import Job
+from tasks.engines.contract import Identity, Samples
+from tasks.engines.flight import Streams
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.rollouts import Emit, Problem, Rollouts, Sampled, Samples
+from tasks.generate.rollouts import Emit, Problem, Rollouts, Sampled
 from tasks.generate.screen import fault
 from tasks.progress import watcher
 from tasks.text.steps import SPLITTER, split_column
@@ -20,13 +20,6 @@ STAGE: Final = "generate"
 VERSION: Final = "1"
 EVERY_S: Final = 2.0
 """A trace is on disk about so many seconds after it came."""
-
-
-class Streams(Samples, Protocol):
-    """The recipe's models, with the loop that they share."""
-
-    def stream(self, jobs: Iterable[Job[Sampled]], *, every_s: float, in_flight: int) -> Iterator[list[Sampled]]:
-        """Run jobs and yield what they emitted every `every_s` seconds."""
 
 
 class Goal:

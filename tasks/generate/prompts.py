@@ -18,8 +18,6 @@ THINK: Final = (
     "Think step by step between <think> and </think>. Check your work there. "
     "After </think>, give the final answer in \\boxed{}."
 )
-OPEN_THINK: Final = "<think>"
-CLOSE_THINK: Final = "</think>"
 
 
 def messages(domain: str, question: str, sampler: Sampler) -> tuple[Message, ...]:

@@ -5,27 +5,18 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator,
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from tasks.engines.contract import Completion, Identity, Request
+from tasks.engines.contract import Completion, Request, Samples
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.forcing import complete_within
-from tasks.generate.prompts import CLOSE_THINK, OPEN_THINK, messages
+from tasks.generate.prompts import messages
 from tasks.generate.screen import fault
 from tasks.ids import content_id
+from tasks.text.thinking import whole_thinking
 
 T = TypeVar("T")
 
 Problem = Mapping[str, Any]
 """A row of PROBLEMS."""
-
-
-class Samples(Protocol):
-    """The recipe's models, as far as they are needed here."""
-
-    def identity(self, name: str) -> Identity:
-        """What a trace says of a model."""
-
-    async def complete(self, name: str, request: Request) -> Completion:
-        """Sample one completion."""
 
 
 class Accepts(Protocol):
@@ -134,11 +125,6 @@ class _Due(NamedTuple):
     name: str
     sampler: Sampler
     ids: dict[int, str]
-
-
-def whole_thinking(text: str) -> str:
-    """The text with the opening tag that some models' templates write for them (DeepSeek-R1's distilled ones)."""
-    return f"{OPEN_THINK}\n{text}" if CLOSE_THINK in text and OPEN_THINK not in text else text
 
 
 async def _together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

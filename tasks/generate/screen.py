@@ -9,8 +9,8 @@ from schemas.conform import rows
 from schemas.tables import DROPPED
 from tasks.engines.contract import Finish
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.prompts import CLOSE_THINK, OPEN_THINK
 from tasks.text.loops import repeats
+from tasks.text.thinking import CLOSE_THINK, OPEN_THINK
 
 STAGE: Final = "generate"
 VERSION: Final = "1"

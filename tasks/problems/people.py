@@ -14,7 +14,8 @@ _ASKS: Final = re.compile(
     r"([,;]\s*(?:and |by )?)?\b(?:how|what|which|who|whose|when|find|calculate|determine|compute)\b", re.IGNORECASE
 )
 _APPOSED: Final = re.compile(r",? (?:an?|the)\b|, (?:who|whose|aged|\d)")
-_DEFINED: Final = re.compile(r"(?:['’]s)?,?\s+who\b|,\s")
+_WHO: Final = re.compile(r"(?:['’]s)?,?\s+who\b")
+_DEFINED: Final = re.compile(rf"{_WHO.pattern}|,\s")
 _PLACED: Final = frozenset(["in", "at", "near", "from", "through", "around", "across", "visit", "leaving", "outside"])
 _NO_NAMES: Final = frozenset(
     word
@@ -80,8 +81,9 @@ def unknown(text: str, question_start: int) -> str | None:
     named = [one for one in mentions(text) if one.before not in _PLACED]
     asked_from = _asking_clause(text, question_start)
     for one in named:
-        compared = one.before == "than" and not _DEFINED.match(text, one.start + len(one.name))
-        asked = one.start >= asked_from and not one.opens
+        end = one.start + len(one.name)
+        compared = one.before == "than" and not _DEFINED.match(text, end)
+        asked = one.start >= asked_from and not one.opens and not _WHO.match(text, end)
         others_known = any(other.start < one.start and other.name != one.name for other in named)
         if (compared or asked) and others_known and _count(one.name, text) < 2:
             return one.name

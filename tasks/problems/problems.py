@@ -15,7 +15,7 @@ from tasks.problems.config import ProblemsConfig
 from tasks.problems.contract import Draft, Template
 from tasks.problems.gate import Flaw, GateConfig, flaw_of_question, flaw_of_reply, refuses
 from tasks.problems.plan import SOURCE, STAGE, Ask
-from tasks.problems.replies import spoken
+from tasks.text.thinking import spoken
 
 VERSION: Final = "1"
 DUPLICATE: Final = "exact duplicate"

@@ -1,10 +1,8 @@
-"""Reading replies: what is said after the thinking, without the label a model may put before it, and fenced blocks."""
+"""Reading replies: without the label that a model may put before a problem, and their fenced blocks."""
 
 import re
 from typing import Final, NamedTuple
 
-_THINK: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
-_THOUGHT: Final = re.compile(r"\A.*</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 _MARKUP = r"[\s*_#>]*"
 _KINDS = r"(?:(?:maths?|mathematical|word|algebra|algebraic|python|programming|coding|multiple[- ]choice)\s+)*"
 _LABEL: Final = re.compile(
@@ -21,12 +19,6 @@ class Fenced(NamedTuple):
     text: str
     start: int
     end: int
-
-
-def spoken(text: str) -> str | None:
-    """What a reply says after its `<think>` … `</think>`; None if the thinking never ends."""
-    said = _THOUGHT.sub("", text)
-    return None if _THINK.search(said) else said.strip()
 
 
 def unlabelled(text: str) -> str:

@@ -7,8 +7,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Stage, Tables, joined
-from tasks.asking import Question, Streams, ask
+from tasks.asking import Question, ask
 from tasks.engines.contract import Completion, Finish
+from tasks.engines.flight import Streams
 from tasks.lake import Lake
 from tasks.problems.config import ProblemsConfig
 from tasks.problems.plan import SOURCE, STAGE, Ask, plan

@@ -31,6 +31,7 @@ from schemas.tables import WITNESSES
 from tasks.asking import Question
 from tasks.engines.contract import Identity, Message, Request, Sampling
 from tasks.ids import content_id
+from tasks.text.thinking import spoken
 from tasks.verify.contract import lacks_reference, views_of
 
 PROMPT: Final = "Write a Python program that prints the answer. {question}"
@@ -123,8 +124,8 @@ def program_in(text: str) -> str | None:
     marked = [block for mark, block in blocks if mark in _PYTHON] or [block for mark, block in blocks if not mark]
     if blocks:
         return marked[-1] if marked else None
-    bare = text.rpartition("</think>")[2].strip()
-    return bare if "print(" in bare else None
+    bare = spoken(text)
+    return bare if bare and "print(" in bare else None
 
 
 def run_program(source: str, config: ProgramConfig | None = None) -> Ran:

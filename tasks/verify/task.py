@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.errors import RecipeError
 from schemas.refs import Ref, Stage, Tables, joined
-from tasks.asking import Question, Streams, ask
+from tasks.asking import Question, ask
+from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.verify.gold import drop_bad_references

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tasks.engines.contract import Completion, Finish, Identity, Request
 from tasks.engines.flight import Job, fly
-from tasks.generate.rollouts import Sampled
+
+T = TypeVar("T")
 
 Answer = Callable[[Request], str | Completion | Exception]
 
@@ -42,8 +43,8 @@ class Told:
         return said if isinstance(said, Completion) else completion(request, said)
 
     def stream(
-        self, jobs: Iterable[Job[Sampled]], *, every_s: float, in_flight: int
-    ) -> Generator[list[Sampled], None, None]:
+        self, jobs: Iterable[Job[T]], *, every_s: float = 0, in_flight: int = 1
+    ) -> Generator[list[T], None, None]:
         return fly(self._runner, jobs, every_s=0.01, in_flight=in_flight)
 
     def close(self) -> None:

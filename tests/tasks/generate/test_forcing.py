@@ -5,7 +5,6 @@ import asyncio
 from tasks.engines.contract import Completion, Finish, Message, Request, Sampling
 from tasks.generate.config import Budget
 from tasks.generate.forcing import complete_within
-from tasks.generate.rollouts import whole_thinking
 
 ASKED = Request("r1", (Message("user", "What is 1 + 1?"),), Sampling(max_tokens=100))
 
@@ -61,9 +60,3 @@ def test_without_a_most_the_length_limit_is_the_end() -> None:
 def test_a_reply_that_does_not_think_and_one_that_was_refused_stay_as_they_are() -> None:
     assert forced(Budget(least=5), Replies(("It is 2.", Finish.STOP, 4))).text == "It is 2."
     assert forced(Budget(most=5), Replies(("", Finish.OVERFLOW, 0))).finish is Finish.OVERFLOW
-
-
-def test_an_opening_tag_that_the_template_wrote_is_put_back() -> None:
-    assert whole_thinking("so 2\n</think>\n2") == "<think>\nso 2\n</think>\n2"
-    assert whole_thinking("<think>so 2</think>2") == "<think>so 2</think>2"
-    assert whole_thinking("2") == "2"

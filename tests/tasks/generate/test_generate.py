@@ -9,8 +9,9 @@ import pytest
 
 from schemas.errors import EngineError
 from tasks.engines.contract import Completion, Request
+from tasks.engines.flight import Streams
 from tasks.generate.config import GenerateConfig
-from tasks.generate.generate import Goal, Streams, sample, stored_texts
+from tasks.generate.generate import Goal, sample, stored_texts
 from tasks.generate.rollouts import Accepts, Rollouts
 from tasks.generate.screen import screen
 

@@ -53,6 +53,7 @@ def test_a_rule_may_be_left_out(text: str, expected: RuleName) -> None:
         "If Sue gives Tom 5 eggs and Tom gives back 2, how many eggs has Tom got from Sue?",
         "Rolls cost $2 each. If Vera buys 7 rolls, how much does Vera pay?",
         "Bo scored 14 points, 3 more than Eve, who scored less than Al. Al got 20 in March. What did Bo score in May?",
+        "Ana has 12 rolls. Tom gets 3. How many more are needed to be ahead of Pablo, who has 40?",
         "Ana has 5 dragons. Tom has 7. How many Dragons do they have in all?",
     ],
 )

@@ -1,24 +1,8 @@
-"""Reading replies: thinking, labels, fenced blocks."""
+"""Reading replies: labels, fenced blocks."""
 
 import pytest
 
-from tasks.problems.replies import fenced_blocks, spoken, unlabelled
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("A problem.", "A problem."),
-        ("<think>hm</think>\nA problem.", "A problem."),
-        ("hm</think>A problem.", "A problem."),
-        ("<think>a</think>b<THINK>c</THINK> d ", "d"),
-        ("<think>hm", None),
-        ("<think>a</think> b <think> c", None),
-        ("", ""),
-    ],
-)
-def test_spoken(text: str, said: str | None) -> None:
-    assert spoken(text) == said
+from tasks.problems.replies import fenced_blocks, unlabelled
 
 
 @pytest.mark.parametrize(
