@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.environment import quiet_prefect
+from flows.environment import quiet_prefect, reachable
 from schemas.errors import TracemillError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _watched(run: Callable[[], Result]) -> Result:
     from flows.terminal import TerminalWatcher
     from tasks.progress import watched_by
 
-    with TerminalWatcher(console) as watcher, watched_by(watcher):
+    with TerminalWatcher(console) as watcher, watched_by(watcher), reachable():
         return run()
 
 

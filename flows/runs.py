@@ -17,5 +17,5 @@ def summary_of(lake: str, release: str = "") -> Summary:
         return find(store.storage, release).summary
     runs = [snapshot.summary for snapshot in store.snapshots() if snapshot.summary is not None]
     if not runs:
-        raise LakeError(f"lake {lake}: no run has finished in it; start one with `tracemill refresh RECIPE` or `tracemill curate RECIPE`")
+        raise LakeError(f"lake {lake}: no run has finished in it; start `tracemill refresh` or `tracemill curate`")
     return runs[-1]

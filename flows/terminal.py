@@ -24,6 +24,8 @@ from schemas.summary import Summary
 from schemas.tables import Status
 
 _BAR = 16
+_SHARE = 10
+"""Characters of the funnel's bars: a narrow terminal has room for the reasons beside them."""
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 
 
@@ -80,7 +82,7 @@ class TerminalWatcher:
         name = stage if pace.rows else f"{stage} (done before)"
         self._bars.update(bar, total=rows, completed=rows, description=name, said=pace.speed() if pace.rows else " ")
         if not self._console.is_terminal:
-            self._console.print(f"{stage}: {pace.outcome()}", highlight=False)
+            self._console.print(f"{stage}: {pace.outcome()}", highlight=False, soft_wrap=True)
 
 
 def show(console: Console, summary: Summary) -> None:
@@ -124,7 +126,7 @@ def _funnel(summary: Summary) -> Table:
         if step.table != before:
             table.add_row(Text(step.table, style="bold"))
             before = step.table
-        bar = "█" * round(_BAR * step.after / max(widest[step.table], 1))
+        bar = "█" * round(_SHARE * step.after / max(widest[step.table], 1))
         lost = step.before - step.after
         table.add_row(f"  {step.stage}", f"{step.before:,}", f"{lost:,}" if lost else "", f"{step.after:,}", bar)
         for reason, rows in step.reasons.items():

@@ -56,5 +56,9 @@ class WorkerError(TracemillError):
     """Worker processes cannot be started, or keep dying."""
 
 
+class ServerError(TracemillError):
+    """Prefect's server cannot be reached, or a temporary one does not start."""
+
+
 class EmptyError(TracemillError):
     """A run left nothing to publish."""

@@ -66,6 +66,8 @@ class _Package(NamedTuple):
     engine_args: "type[AsyncEngineArgs]"
     sampling_params: "type[SamplingParams]"
     final_only: Any
+    offline: Any
+    """For throughput: vLLM's defaults for a service take in half as many completions or fewer."""
     dead: type[Exception]
     refusals: tuple[type[Exception], ...]
     on_cpu: bool
@@ -174,6 +176,7 @@ def _import() -> _Package:
         from vllm.exceptions import VLLMClientError
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
+        from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.exceptions import EngineDeadError
     except ImportError as exc:
         raise EngineError(f"vllm cannot be imported ({exc}): {_INSTALL}") from exc
@@ -197,7 +200,7 @@ def _engine_args(package: _Package, config: Config, model: str, revision: str | 
 
 def _load(package: _Package, args: "AsyncEngineArgs", guard: Guard) -> "AsyncLLMEngine":
     with guard.marking():
-        return package.engine.from_engine_args(args)
+        return package.engine.from_engine_args(args, usage_context=package.offline)
 
 
 async def _given_up(loading: "asyncio.Future[AsyncLLMEngine]") -> None:
