@@ -102,7 +102,7 @@ def _unfit(store: Lake, config: RefreshConfig, tables: Tables, before: Tables) -
 
     A duplicate of a problem that has verified traces already is the one to go.
     """
-    verified = joined(tables, {name: before[name] for name in ("verdicts",) if name in before})
+    verified = joined(tables, {name: before[name] for name in ("standings",) if name in before})
     found = joined(
         dedupe(store, verified, config.dedupe.model_copy(update={"traces": None})),
         decontaminate(store, tables, config.decontaminate),

@@ -14,7 +14,6 @@ from tasks.decontaminate.decontaminate import benchmark_overlap
 from tasks.funnel import ID, alive, entered, funnel
 from tasks.lake import Lake
 from tasks.passrate import coverage, histogram, sampled
-from tasks.standing import standing
 from tasks.verify.agreement import agreement
 
 LABEL = "is_correct"
@@ -28,7 +27,7 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables) -> Summary:
     verdicts = lake.read(*tables["verdicts"])
     pairs = lake.read(*tables["pairs"], columns=["problem_id", "rule"])
     kept = alive(traces, "traces", dropped).select(["trace_id", "problem_id"])
-    standings = standing(verdicts)
+    standings = lake.read(*tables["standings"], columns=["trace_id", "status"])
     kept_standings = kept.join(standings, "trace_id")
     rates = sampled(traces, standings)
     return Summary(

@@ -167,6 +167,14 @@ VERDICTS: Final = _table(
     _column("elapsed_ms", pa.float32()),
 )
 
+STANDINGS: Final = _table(
+    "standings",
+    1,
+    _column("trace_id", pa.string()),
+    _column("status", pa.string()),
+    _maybe("score", pa.float32()),
+)
+
 CONTAMINATION: Final = _table(
     "contamination",
     1,
@@ -225,6 +233,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "completions": COMPLETIONS,
     "traces": TRACES,
     "verdicts": VERDICTS,
+    "standings": STANDINGS,
     "contamination": CONTAMINATION,
     "dropped": DROPPED,
     "pairs": PAIRS,

@@ -34,6 +34,7 @@ _COUNTED: Final = {
     "completions": "kind",
     "traces": "model",
     "verdicts": "status",
+    "standings": "status",
     "dropped": "reason",
     "contamination": "benchmark",
     "pairs": "rule",

@@ -51,7 +51,7 @@ class DedupeConfig(ConfigBase):
     )
     across_verdicts: bool = Field(
         default=False,
-        description="also compare traces whose verdicts differ; that drops the incorrect trace that is nearly a "
+        description="also compare traces whose standings differ; that drops the incorrect trace that is nearly a "
         "correct one, which is the hardest negative a preference pair can have",
     )
 
@@ -64,7 +64,7 @@ class Deduped(NamedTuple):
     dropped: pa.Table
 
 
-def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, config: DedupeConfig) -> Deduped:
+def drop_duplicates(problems: pa.Table, traces: pa.Table, standings: pa.Table, config: DedupeConfig) -> Deduped:
     """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
 
     A trace is verified if it stands as correct (`tasks.standing`).
@@ -72,7 +72,7 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, co
     Args:
         problems: problem_id, question, reference.
         traces: trace_id, problem_id, text.
-        verdicts: trace_id, status; any number of rows a trace.
+        standings: trace_id, status.
         config: what counts as a duplicate.
 
     Raises:
@@ -80,7 +80,7 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, co
     """
     dropped: list[dict[str, Any]] = []
     if config.problems:
-        verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], verdicts)))
+        verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], standings)))
         twins = _twin_problems(problems, verified, config.problems, config)
         gone = _duplicate_rows("problems", problems["problem_id"].to_pylist(), twins)
         orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in gone})
@@ -88,7 +88,7 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, verdicts: pa.Table, co
         problems = _without(problems, "problem_id", gone)
         traces = _without(traces, "trace_id", orphans)
     if config.traces:
-        copies = _copied_traces(traces, verdicts, config.traces, config)
+        copies = _copied_traces(traces, standings, config.traces, config)
         gone = _duplicate_rows("traces", traces["trace_id"].to_pylist(), copies)
         dropped += gone
         traces = _without(traces, "trace_id", gone)
@@ -107,8 +107,8 @@ def _twin_problems(
     return near_duplicates(problems["question"], near, config.splitting, among)
 
 
-def _copied_traces(traces: pa.Table, verdicts: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
-    right, wrong = (standing_as(one, traces["trace_id"], verdicts) for one in (Status.CORRECT, Status.INCORRECT))
+def _copied_traces(traces: pa.Table, standings: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
+    right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
     among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], right))
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:

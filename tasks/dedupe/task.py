@@ -19,7 +19,7 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
         name="dedupe",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=tuple(ref for name in ("problems", "traces", "verdicts") for ref in tables.get(name, ())),
+        inputs=tuple(ref for name in ("problems", "traces", "standings") for ref in tables.get(name, ())),
         tables=("dropped",),
     )
 
@@ -28,8 +28,8 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
     def part() -> Mapping[str, pa.Table]:
         problems = lake.rows(tables, "problems", ["problem_id", "question", "reference"])
         traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "text"])
-        verdicts = lake.rows(tables, "verdicts", ["trace_id", "status"])
-        made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, verdicts, config).dropped}
+        standings = lake.rows(tables, "standings", ["trace_id", "status"])
+        made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, standings, config).dropped}
         watcher().advanced("dedupe", total)
         return made
 

@@ -114,7 +114,7 @@ def _formats(lake: Lake, plan: Plan) -> dict[str, _Format]:
     selection = Selection(
         problems=alive(lake.read(*plan.tables["problems"]), "problems", dropped),
         traces=alive(lake.read(*plan.tables["traces"]), "traces", dropped),
-        verdicts=lake.read(*plan.tables["verdicts"]),
+        standings=lake.read(*plan.tables["standings"]),
         pairs=lake.read(*plan.tables["pairs"]),
     )
     exporters: dict[str, Exporter] = {

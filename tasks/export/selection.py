@@ -10,7 +10,7 @@ class Selection(NamedTuple):
 
     problems: pa.Table
     traces: pa.Table
-    verdicts: pa.Table
+    standings: pa.Table
     pairs: pa.Table
 
 

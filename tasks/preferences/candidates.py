@@ -22,17 +22,17 @@ class Group(NamedTuple):
     candidates: list[Candidate]
 
 
-def groups(problems: pa.Table, traces: pa.Table, verdicts: pa.Table) -> Iterator[Group]:
+def groups(problems: pa.Table, traces: pa.Table, standings: pa.Table) -> Iterator[Group]:
     """The problems that have candidates, in their order.
 
     A trace that stands neither as correct nor as incorrect is left out. Of traces with the same text one is left, or
     none if they were judged differently.
     """
-    right, wrong = (standing_as(one, traces["trace_id"], verdicts) for one in (Status.CORRECT, Status.INCORRECT))
+    right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
     problem = positions(traces["problem_id"], problems["problem_id"])
     problem[right == wrong] = -1
     rows = _distinct(problem, content_keys(traces["text"]), content_keys(traces["trace_id"]), right)
-    scores = _scores(traces["trace_id"], verdicts)
+    scores = _scores(traces["trace_id"], standings)
     bounds = np.flatnonzero(np.diff(problem[rows], prepend=-1, append=-1)) if len(rows) else np.zeros(1, np.intp)
     candidates = list(
         map(
@@ -47,12 +47,12 @@ def groups(problems: pa.Table, traces: pa.Table, verdicts: pa.Table) -> Iterator
         yield Group(int(problem[rows[start]]), candidates[start:end])
 
 
-def _scores(trace_ids: "pa.ChunkedArray[Any]", verdicts: pa.Table) -> NDArray[np.float64]:
-    """The mean score of each trace's verdicts, NaN where none has one."""
-    scored = verdicts.filter(pc.is_valid(verdicts["score"]))
-    means = scored.select(["trace_id", "score"]).group_by("trace_id").aggregate([("score", "mean")])
-    rows = positions(trace_ids, means["trace_id"])
-    return np.append(np.asarray(means["score_mean"], np.float64), np.nan)[rows]
+def _scores(trace_ids: "pa.ChunkedArray[Any]", standings: pa.Table) -> NDArray[np.float64]:
+    """Each trace's score, NaN where it has none."""
+    scores: Any = standings["score"]
+    return np.append(np.asarray(scores.fill_null(np.nan), np.float64), np.nan)[
+        positions(trace_ids, standings["trace_id"])
+    ]
 
 
 def _distinct(

@@ -13,7 +13,7 @@ class Candidate(NamedTuple):
     length: int
     """In tokens if that is known for every candidate of the problem, else in characters."""
     score: float | None
-    """Mean score of its verdicts."""
+    """As its standing has it."""
 
 
 class Choice(NamedTuple):

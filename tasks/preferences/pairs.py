@@ -48,13 +48,13 @@ class _Picked(NamedTuple):
 
 
 def build_pairs(
-    problems: pa.Table, traces: pa.Table, verdicts: pa.Table, config: PairsConfig | None = None
+    problems: pa.Table, traces: pa.Table, standings: pa.Table, config: PairsConfig | None = None
 ) -> PairsResult:
     """Pair traces (PAIRS) problem by problem, in the order of `problems` and then of the rules' names.
 
     `problems` needs problem_id; `traces`, those still alive, trace_id, problem_id, text, step_offsets,
-    completion_tokens and on_policy; `verdicts` trace_id, status and score. Which traces take part: see
-    `candidates.groups`. What is chosen depends on ids alone, not on the order of traces or verdicts. A pair is
+    completion_tokens and on_policy; `standings` trace_id, status and score. Which traces take part: see
+    `candidates.groups`. What is chosen depends on ids alone, not on the order of traces or standings. A pair is
     on-policy if both its traces are, and null where that is not known of either.
 
     Raises:
@@ -63,7 +63,7 @@ def build_pairs(
     rules = _build(config or PairsConfig())
     picked: list[_Picked] = []
     why_none = dict.fromkeys(range(problems.num_rows), "no trace that verifiers agree on")
-    for problem, candidates in groups(problems, traces, verdicts):
+    for problem, candidates in groups(problems, traces, standings):
         results = {name: rule(candidates) for name, rule in rules.items()}
         found = [
             _Picked(name, problem, one)

@@ -22,7 +22,7 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         name="preferences",
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=(*tables["problems"], *tables["traces"], *tables["verdicts"], *tables["dropped"]),
+        inputs=(*tables["problems"], *tables["traces"], *tables["standings"], *tables["dropped"]),
         tables=("pairs", "dropped"),
     )
 
@@ -30,7 +30,7 @@ def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
         dropped = lake.read(*tables["dropped"])
         problems = alive(lake.read(*tables["problems"]), "problems", dropped)
         traces = alive(lake.read(*tables["traces"], columns=_COLUMNS), "traces", dropped)
-        made: Mapping[str, pa.Table] = build_pairs(problems, traces, lake.read(*tables["verdicts"]), config)._asdict()
+        made: Mapping[str, pa.Table] = build_pairs(problems, traces, lake.read(*tables["standings"]), config)._asdict()
         watcher().advanced("preferences", lake.row_count(tables["traces"]))
         return made
 

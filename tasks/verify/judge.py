@@ -11,6 +11,7 @@ from schemas.tables import Status
 from tasks.verify.ballots import ranked, vote_of
 from tasks.verify.contract import ProblemView, Verifier, covering, lacks_reference
 from tasks.verify.majority import MajorityConfig, elected
+from tasks.verify.rule import Said, judged, standing
 from tasks.verify.settle import Asked, Court, Judged
 from tasks.verify.verify import VerifyConfig, court_of
 from tasks.workers import WorkerPool
@@ -40,7 +41,7 @@ class Judge:
         self._block.close()
 
     def accepted(self, problem: Mapping[str, Any], texts: Sequence[str]) -> list[bool]:
-        """Which of these texts stand as correct: at least one verifier says so, and none that they are incorrect.
+        """Which of these texts stand as correct by the settings' rule.
 
         `problem` is a row of PROBLEMS. Where it has no reference, the texts are held against the majority among
         themselves, if the settings ask for one; without, and without a verifier for its domain, none is accepted.
@@ -53,10 +54,22 @@ class Judge:
         verifiers = covering(self.court.verifiers, view.domain)
         if self._config.majority is not None and lacks_reference(view):
             view = view._replace(reference=self._elected(view, texts, verifiers, self._config.majority))
-        asked = [[(name, verifier.claim(view, text)) for name, verifier in verifiers.items()] for text in texts]
-        judged = self.court.settle(one for several in asked for one in several)
-        statuses = [{judged[one].outcome.status for one in several} for several in asked]
-        return [Status.CORRECT in those and Status.INCORRECT not in those for those in statuses]
+        said: list[list[Said]] = [[] for _ in texts]
+        rule = self._config.rule
+        for names in [[name] for name in rule.order] or [list(verifiers)]:
+            self._ask([name for name in names if name in verifiers], view, texts, said)
+        return [standing(one, rule).status is Status.CORRECT for one in said]
+
+    def _ask(self, names: Sequence[str], view: ProblemView, texts: Sequence[str], said: list[list[Said]]) -> None:
+        """Add what these verifiers say; by the rule `first` only of texts that none has judged."""
+        open_ = [one for one, row in enumerate(said) if self._config.rule.kind != "first" or not any(map(judged, row))]
+        asked = {
+            (one, name): (name, self.court.verifiers[name].claim(view, texts[one])) for one in open_ for name in names
+        }
+        settled = self.court.settle(asked.values())
+        for (one, name), claim in asked.items():
+            outcome = settled[claim].outcome
+            said[one].append(Said(name, outcome.status.value, outcome.score))
 
     def _elected(
         self, view: ProblemView, texts: Sequence[str], verifiers: Mapping[str, Verifier], config: MajorityConfig

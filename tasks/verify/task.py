@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.errors import RecipeError
 from schemas.refs import Ref, Stage, Tables, joined
+from schemas.tables import Status
 from tasks.asking import Question, ask
 from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
@@ -18,10 +20,22 @@ from tasks.verify.gold import drop_bad_references
 from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
 from tasks.verify.program import PROGRAMS, WITNESS, WitnessConfig, Written, program_questions
 from tasks.verify.program import witness as run_programs
+from tasks.verify.rule import Said, standings
 from tasks.verify.settle import Court
-from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, build, gold_failures
+from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, alone, build, gold_failures, label, turns
 from tasks.verify.verify import verify as verify_traces
 from tasks.workers import WorkerPool
+
+_FURTHER_INPUTS: Final = {STAGE: ("references", "verdicts"), MAJORITY: ("dropped", "witnesses")}
+_JUDGED: Final = pa.array([Status.CORRECT.value, Status.INCORRECT.value])
+
+
+class _Session(NamedTuple):
+    """What verifying needs all the time."""
+
+    lake: Lake
+    config: VerifyConfig
+    pool: WorkerPool
 
 
 @task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, persist_result=False)
@@ -35,15 +49,13 @@ def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
         RecipeError: the majority needs witnesses, and no stage has written any.
     """
     with WorkerPool(config.processes, memory_mb=config.memory_mb) as pool:
-        references = _references(lake, tables, config, pool)
-        with reported(STAGE, lake.row_count(tables["traces"])):
-            given = {**tables, "references": references.get("references", ())}
-            stage = _stage(STAGE, ("verdicts",), given, config)
-            verdicts = lake.run(stage, partial(_verdicts, lake, given, config, pool))
-            with reported(GOLD, lake.row_count(tables["problems"])):
-                stage = _stage(GOLD, ("dropped",), tables, config)
-                gold = lake.run(stage, lambda: [partial(_gold, lake, tables, config, pool)])
-    return joined(references, verdicts, gold)
+        session = _Session(lake, config, pool)
+        references = _references(session, tables)
+        verdicts = _verdicts(session, {**tables, "references": references.get("references", ())})
+        with reported(GOLD, lake.row_count(tables["problems"])):
+            stage = _stage(GOLD, ("dropped",), tables, config)
+            gold = lake.run(stage, lambda: [partial(_gold, session, tables)])
+    return joined(references, verdicts, _standings(lake, verdicts, config), gold)
 
 
 @task(name="witness", task_run_name="witness", cache_policy=NO_CACHE, persist_result=False)
@@ -95,8 +107,9 @@ def _ran(lake: Lake, tables: Tables, config: WitnessConfig) -> Tables:
 
 
 def _stage(name: str, outputs: tuple[str, ...], tables: Tables, config: VerifyConfig) -> Stage:
+    """A stage that all verifiers take part in, or the one in `config`, if there is but one."""
     versions = "; ".join(f"{verifier} {one.version}" for verifier, one in build(config).items())
-    inputs = ("problems", "traces", *{STAGE: ("references",), MAJORITY: ("dropped", "witnesses")}.get(name, ()))
+    inputs = ("problems", "traces", *_FURTHER_INPUTS.get(name, ()))
     settings = {"verifiers", "deadline_s", *({"majority"} if name == MAJORITY else ())}
     return Stage(
         name=name,
@@ -107,7 +120,8 @@ def _stage(name: str, outputs: tuple[str, ...], tables: Tables, config: VerifyCo
     )
 
 
-def _references(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Tables:
+def _references(session: _Session, tables: Tables) -> Tables:
+    lake, config, pool = session
     if config.majority is None:
         return {}
     if config.majority.witness != "off" and not tables.get("witnesses"):
@@ -140,19 +154,54 @@ def _vote(lake: Lake, tables: Tables, config: MajorityConfig, court: Court) -> M
     return made
 
 
-def _verdicts(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Iterator[Make]:
+def _verdicts(session: _Session, tables: Tables) -> Tables:
+    """Each verifier's verdicts in a table of its own: where one of them changes, the others' stay."""
+    lake, config, _ = session
+    found: Tables = {"verdicts": ()}
+    for turn in turns(config, lake.rows(tables, "problems", ["domain"])):
+        before = {"verdicts": found["verdicts"] if config.rule.kind == "first" else ()}
+        for name in turn:
+            with reported(label(config, name), lake.row_count(tables["traces"])):
+                stage = _stage(STAGE, ("verdicts",), tables | before, alone(config, name))
+                found = joined(found, lake.run(stage, partial(_by, name, session, tables | before)))
+    return found
+
+
+def _by(name: str, session: _Session, tables: Tables) -> Iterator[Make]:
+    """One verifier's verdicts on the traces that none of those before it has judged."""
+    lake, config, pool = session
     references = lake.rows(tables, "references")
     problems = with_references(lake.read(*tables["problems"]), references)
+    before = lake.rows(tables, "verdicts", ["trace_id", "status"])
+    judged = before.filter(pc.is_in(before["status"], value_set=_JUDGED))["trace_id"].combine_chunks()
 
     def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
         traces = lake.read_part(ref, index)
-        return {"verdicts": with_origin(verify_traces(problems, traces, config, pool), traces, references)}
+        left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
+        return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
 
     for ref in tables["traces"]:
         yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
 
 
-def _gold(lake: Lake, tables: Tables, config: VerifyConfig, pool: WorkerPool) -> Mapping[str, pa.Table]:
+def _standings(lake: Lake, verdicts: Tables, config: VerifyConfig) -> Tables:
+    stage = Stage(
+        name="standings",
+        version=VERSION,
+        config=config.rule.model_dump(mode="json"),
+        inputs=verdicts["verdicts"],
+        tables=("standings",),
+    )
+
+    def part() -> Mapping[str, pa.Table]:
+        said = lake.read(*verdicts["verdicts"], columns=["trace_id", *Said._fields])
+        return {"standings": standings(said, config.rule)}
+
+    return lake.run(stage, lambda: [part])
+
+
+def _gold(session: _Session, tables: Tables) -> Mapping[str, pa.Table]:
+    lake, config, pool = session
     failures = gold_failures(lake.read(*tables["problems"]), config, pool)
     traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
     return {"dropped": drop_bad_references(traces, failures)}

@@ -15,6 +15,7 @@ from tasks import plugins
 from tasks.progress import watcher
 from tasks.verify.contract import Claim, Outcome, ProblemView, Verifier, covering, views_of
 from tasks.verify.majority import MajorityConfig
+from tasks.verify.rule import RuleConfig
 from tasks.verify.settle import Asked, Court, Judged
 from tasks.workers import WorkerPool
 
@@ -48,9 +49,15 @@ class VerifyConfig(ConfigBase):
         default=None, description="Take the answer of most samples as reference where a problem has none."
     )
 
+    rule: RuleConfig = Field(
+        default=RuleConfig(), description="how several verdicts on a trace become one; its kind alone will do"
+    )
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         plugins.configure(PACKAGE, self.verifiers)
+        if unknown := self.rule.unknown(self.verifiers):
+            raise ValueError(f"rule: {', '.join(unknown)} not among the verifiers {', '.join(self.verifiers)}")
         return self
 
 
@@ -63,21 +70,27 @@ class _Case(NamedTuple):
 
 
 def verify(
-    problems: pa.Table, traces: pa.Table, config: VerifyConfig | None = None, pool: WorkerPool | None = None
+    problems: pa.Table,
+    traces: pa.Table,
+    config: VerifyConfig | None = None,
+    pool: WorkerPool | None = None,
+    only: str | None = None,
 ) -> pa.Table:
     """Return one verdict per trace and verifier that covers its problem's domain (VERDICTS), in trace order.
 
     `problems` needs every column of ProblemView and problem_id; `traces` trace_id, problem_id, text. A trace that no
     verifier covers gets one verdict, `unverifiable` by `none`. `elapsed_ms` is the time its claim took, the same for
-    all traces that make it. `pool` lends warm workers; without it they last for this call.
+    all traces that make it. `pool` lends warm workers; without it they last for this call. Of the verifiers, of
+    which `none` is one, `only` that one is asked.
 
     Raises:
         WorkerError: workers cannot start.
         RecipeError: a verifier is unknown, or a setting of one.
     """
     with court_of(config or VerifyConfig(), pool) as court:
-        cases = list(_cases(views_of(problems), traces, court.verifiers))
-        return _table(_strings(traces, "trace_id"), cases, court.verifiers, _judge(cases, court, STAGE))
+        cases = [one for one in _cases(views_of(problems), traces, court.verifiers) if only in (None, one.verifier)]
+        judged = _judge(cases, court, label(config or VerifyConfig(), only))
+        return _table(_strings(traces, "trace_id"), cases, court.verifiers, judged)
 
 
 def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: WorkerPool | None = None) -> pa.Table:
@@ -121,6 +134,26 @@ def build(config: VerifyConfig) -> dict[str, Verifier]:
     """Make the configured verifiers, by name."""
     settings = plugins.configure(PACKAGE, config.verifiers)
     return {name: cast("Verifier", plugins.load(PACKAGE, name).build(own)) for name, own in settings.items()}
+
+
+def turns(config: VerifyConfig, problems: pa.Table) -> list[list[str]]:
+    """The verifiers that are asked about traces of these problems (domain), in turns; `none` is for all the others.
+
+    By the rule `first` they come one after another, and each is asked only about what those before it left open.
+    """
+    covered = {str(domain) for verifier in build(config).values() for domain in verifier.domains}
+    rest = set(problems["domain"].to_pylist()) - covered
+    return [*([[name] for name in config.rule.order] or [list(config.verifiers)]), *([[NOBODY]] if rest else [])]
+
+
+def alone(config: VerifyConfig, name: str) -> VerifyConfig:
+    """The settings as they are for one of the verifiers, and all that its verdicts depend on."""
+    return config.model_copy(update={"verifiers": {name: config.verifiers[name]} if name in config.verifiers else {}})
+
+
+def label(config: VerifyConfig, name: str | None) -> str:
+    """What progress calls the work of one verifier."""
+    return STAGE if name is None or list(config.verifiers) == [name] else f"{STAGE}: {name}"
 
 
 def _cases(views: Mapping[str, ProblemView], traces: pa.Table, verifiers: Mapping[str, Verifier]) -> Iterator[_Case]:

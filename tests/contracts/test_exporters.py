@@ -53,7 +53,7 @@ def selection() -> Selection:
     return Selection(
         problems=strings(problem_id=["p0", "p1", "p2"], question=["1 + 1?", "2 + 2?", "Why?"]),
         traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
-        verdicts=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
+        standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
         pairs=pairs,
     )
 
@@ -140,12 +140,6 @@ def test_sft_system_prompt(selection: Selection) -> None:
 )
 def test_sft_selects(settings: dict[str, object], expected: list[str], selection: Selection) -> None:
     assert build("sft", **settings).rows(selection)["trace_id"].to_pylist() == expected
-
-
-def test_sft_of_a_disputed_trace(selection: Selection) -> None:
-    disputed = strings(trace_id=["t0"], status=["incorrect"])
-    rows = build("sft").rows(selection._replace(verdicts=pa.concat_tables([selection.verdicts, disputed])))
-    assert rows["trace_id"].to_pylist() == ["t1", "t3"]
 
 
 def test_sft_prefers_the_first_id_among_equals(selection: Selection) -> None:

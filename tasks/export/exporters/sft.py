@@ -60,7 +60,7 @@ class _Sft(NamedTuple):
 
 def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bool_]:
     ids = selection.traces["trace_id"]
-    stands: NDArray[np.bool_] = np.any([standing_as(status, ids, selection.verdicts) for status in statuses], axis=0)
+    stands: NDArray[np.bool_] = np.any([standing_as(status, ids, selection.standings) for status in statuses], axis=0)
     return stands
 
 

@@ -25,7 +25,7 @@ def traces(*rows: tuple[str, str, str]) -> pa.Table:
     return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
 
 
-def verdicts(*rows: tuple[str, str]) -> pa.Table:
+def standings(*rows: tuple[str, str]) -> pa.Table:
     return pa.table(
         {name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(["trace_id", "status"])}
     )
@@ -39,7 +39,7 @@ def test_a_duplicate_problem_goes_with_its_traces() -> None:
     found = drop_duplicates(
         problems(("b", QUESTION.format(5, 3), "8"), ("a", QUESTION.format(5, 3).upper(), None), ("c", "Why?", None)),
         traces(("t1", "a", SOLUTION), ("t2", "b", SOLUTION), ("t3", "b", "something else")),
-        verdicts(("t2", "correct")),
+        standings(("t2", "correct")),
         DedupeConfig(),
     )
     assert found.problems["problem_id"].to_pylist() == ["b", "c"]
@@ -73,7 +73,7 @@ def test_problems_that_differ_in_their_numbers(
     found = drop_duplicates(
         problems(("a", QUESTION.format(5, 3), first), ("b", QUESTION.format(5, 4), second)),
         traces(),
-        verdicts(),
+        standings(),
         DedupeConfig(same_reference_only=same_only),
     )
     assert found.dropped["reason"].to_pylist() == [NEAR] * gone
@@ -89,7 +89,7 @@ def test_the_verified_then_the_shorter_then_the_smaller_id_is_kept() -> None:
             ("q2", "q", SOLUTION),
             ("q1", "q", SOLUTION),
         ),
-        verdicts(("p2", "correct"), ("p3", "correct"), ("p3", "incorrect"), ("p1", "error")),
+        standings(("p2", "correct"), ("p3", "unverifiable"), ("p1", "error")),
         DedupeConfig(across_verdicts=True),
     )
     assert found.traces["trace_id"].to_pylist() == ["p2", "q1"]
@@ -98,7 +98,7 @@ def test_the_verified_then_the_shorter_then_the_smaller_id_is_kept() -> None:
 
 def test_a_wrong_trace_that_is_nearly_a_right_one_stays_unless_asked() -> None:
     rows = traces(("right", "p", SOLUTION), ("wrong", "p", SOLUTION.replace("= 8", "= 9")), ("copy", "p", SOLUTION))
-    judged = verdicts(("right", "correct"), ("wrong", "incorrect"), ("copy", "correct"))
+    judged = standings(("right", "correct"), ("wrong", "incorrect"), ("copy", "correct"))
     asked = problems(("p", "one", None))
     default = drop_duplicates(asked, rows, judged, DedupeConfig())
     assert dropped(default.dropped) == {"right": (EXACT, "copy")}
@@ -109,13 +109,13 @@ def test_a_wrong_trace_that_is_nearly_a_right_one_stays_unless_asked() -> None:
 def test_what_is_switched_off_drops_nothing() -> None:
     asked = problems(("a", "one two three", None), ("b", "one two three", None))
     rows = traces(("t1", "a", SOLUTION), ("t2", "a", SOLUTION))
-    found = drop_duplicates(asked, rows, verdicts(), DedupeConfig(problems=None, traces=None))
+    found = drop_duplicates(asked, rows, standings(), DedupeConfig(problems=None, traces=None))
     assert (found.problems, found.traces, len(found.dropped)) == (asked, rows, 0)
 
 
 def test_operators_tell_problems_apart() -> None:
     asked = problems(("a", "What is 3 + 5?", None), ("b", "What is 3 − 5?", None), ("c", "what is 3 - 5", None))
-    found = drop_duplicates(asked, traces(), verdicts(), DedupeConfig())
+    found = drop_duplicates(asked, traces(), standings(), DedupeConfig())
     assert dropped(found.dropped) == {"b": (EXACT, "c")}
 
 
@@ -127,7 +127,7 @@ def test_the_outcome_does_not_depend_on_the_order_of_rows(draw: random.Random) -
     judged = [(f"t{n}", "correct" if n % 3 else "incorrect") for n in range(0, 40, 2)]
 
     def outcome() -> list[dict[str, Any]]:
-        found = drop_duplicates(problems(*asked), traces(*solved), verdicts(*judged), DedupeConfig())
+        found = drop_duplicates(problems(*asked), traces(*solved), standings(*judged), DedupeConfig())
         assert len(found.problems) + len(found.traces) + len(found.dropped) == len(asked) + len(solved)
         return found.dropped.to_pylist()
 

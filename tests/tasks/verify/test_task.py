@@ -69,10 +69,14 @@ def reasons(lake: Lake, made: Tables) -> dict[str, str]:
 
 def test_verdicts_and_bad_gold_answers(lake: Lake, tables: Tables) -> None:
     made = run(lake, tables)
-    assert set(made) == {"verdicts", "dropped"}
+    assert set(made) == {"verdicts", "standings", "dropped"}
     verdicts = lake.read(*made["verdicts"])
     assert verdicts["trace_id"].to_pylist() == lake.read(*tables["traces"])["trace_id"].to_pylist()
     assert verdicts["status"].to_pylist()[:6] == ["correct", "incorrect"] + ["unverifiable"] * 4
+    stands = lake.read(*made["standings"])
+    assert dict(zip(*(stands[name].to_pylist() for name in ("trace_id", "status")), strict=True)) == dict(
+        zip(*(verdicts[name].to_pylist() for name in ("trace_id", "status")), strict=True)
+    )
     assert set(reasons(lake, made)) == {"bad gold", "bad gold 0"}
 
 
