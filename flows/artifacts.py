@@ -39,8 +39,8 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
             address, key=name.removesuffix(".png").replace("_", "-") + "-picture", description=_PICTURES[name]
         )
     _page("samples", "Traces with their verdicts", _samples(lake, tables))
-    if summary.agreement is not None:
-        _page("agreement", "Verdicts against the labels that came along", report.agreement(summary.agreement))
+    if summary.agreements:
+        _page("agreement", "Verdicts against the labels that came along", report.agreements(summary))
     if summary.benchmarks:
         _page("contamination", "Problems that overlap a benchmark", _overlaps(lake, tables))
 

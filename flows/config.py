@@ -28,6 +28,10 @@ class CurationConfig(ConfigBase):
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
+    gold: IngestConfig | None = Field(
+        default=None,
+        description="labelled traces (`is_correct`) on which every run measures its verifiers; no release has them",
+    )
 
     stages: ClassVar[dict[str, tuple[str, ...]]]
     """The stages that may drop rows of a table, in order."""

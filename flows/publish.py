@@ -5,18 +5,28 @@ from datetime import UTC, datetime
 from flows import artifacts
 from flows.config import CurationConfig
 from flows.summarise import summarise
-from schemas.refs import ReleaseManifest, Snapshot, Tables
+from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
 from schemas.summary import Summary
 from tasks.export.release import Plan
 from tasks.export.task import export
+from tasks.ingest.task import ingest
 from tasks.lake import Lake
+from tasks.verify.task import verify
 
 
 def conclude(store: Lake, config: CurationConfig, tables: Tables) -> Summary:
     """Count what came of a run, and note it as finished."""
-    summary = summarise(store, config, tables)
+    summary = summarise(store, config, tables, _gold(store, config))
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary))
     return summary
+
+
+def _gold(store: Lake, config: CurationConfig) -> Tables:
+    """Verdicts on the recipe's own labelled traces."""
+    if config.gold is None:
+        return {}
+    labelled = ingest(store, config.gold)
+    return joined(labelled, verify(store, labelled, config.verify.model_copy(update={"majority": None})))
 
 
 def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summary) -> ReleaseManifest:

@@ -2,29 +2,28 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.config import CurationConfig
-from schemas.refs import Tables
-from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, LabelAgreement, Summary
+from schemas.refs import Tables, joined
+from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, LabelAgreement, Rate, Summary
 from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.decontaminate import benchmark_overlap
 from tasks.funnel import ID, alive, entered, funnel
 from tasks.lake import Lake
 from tasks.passrate import coverage, histogram, sampled
-from tasks.verify.agreement import agreement
+from tasks.verify.agreement import Agreement, agreements, wilson
 
 LABEL = "is_correct"
 
 
-def summarise(lake: Lake, config: CurationConfig, tables: Tables) -> Summary:
-    """Read a run's tables and count."""
+def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) -> Summary:
+    """Read a run's tables and count; `gold` holds the labelled traces that its verifiers are measured on."""
     dropped = lake.rows(tables, "dropped")
-    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "source_labels", "completion_tokens"])
-    problems = lake.read(*tables["problems"], columns=["problem_id", "reference"])
-    verdicts = lake.read(*tables["verdicts"])
+    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "completion_tokens"])
     pairs = lake.read(*tables["pairs"], columns=["problem_id", "rule"])
     kept = alive(traces, "traces", dropped).select(["trace_id", "problem_id"])
     standings = lake.read(*tables["standings"], columns=["trace_id", "status"])
@@ -38,7 +37,7 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables) -> Summary:
         kept_verdicts=_count(kept_standings, "status"),
         pass_at_k=coverage(rates),
         pass_rates=histogram(rates),
-        agreement=_agreement(traces, verdicts, problems),
+        agreements=_agreements(lake, tables, gold),
         pairs=_count(pairs, "rule"),
         no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
         benchmarks=_benchmarks(lake, config, tables),
@@ -65,18 +64,27 @@ def _count(table: pa.Table, column: str) -> dict[str, int]:
     return dict(sorted(Counter(str(value) for value in table[column].to_pylist()).items()))
 
 
-def _agreement(traces: pa.Table, verdicts: pa.Table, problems: pa.Table) -> LabelAgreement | None:
-    found = agreement(traces, verdicts, LABEL)
-    if not found.labelled:
-        return None
-    references = dict(zip(problems["problem_id"].to_pylist(), problems["reference"].to_pylist(), strict=True))
+def _agreements(lake: Lake, *several: Tables) -> tuple[LabelAgreement, ...]:
+    """Each verifier against the labels that came along, in the run's traces and in the gold slice."""
+    tables = joined(*several)
+    problems = lake.rows(tables, "problems", ["problem_id", "reference"])
+    references: dict[Any, Any] = dict(zip(*(problems[name].to_pylist() for name in problems.column_names), strict=True))
+    traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "source_labels"])
+    found = agreements(traces, lake.rows(tables, "verdicts"), LABEL)
+    return tuple(_against_labels(name, one, references) for name, one in found.items())
+
+
+def _against_labels(verifier: str, found: Agreement, references: Mapping[str, str | None]) -> LabelAgreement:
     return LabelAgreement(
+        verifier=verifier,
         label=LABEL,
         labelled=found.labelled,
         agreeing=found.agreeing,
         unverifiable=found.unverifiable,
         low=found.low,
         high=found.high,
+        false_positives=_rate(found.false_positives, found.labelled - found.right),
+        false_negatives=_rate(found.false_negatives, found.right),
         disagreements=tuple(
             Disagreement(
                 trace_id=row["trace_id"],
@@ -89,6 +97,11 @@ def _agreement(traces: pa.Table, verdicts: pa.Table, problems: pa.Table) -> Labe
             for row in found.disagreements.to_pylist()
         ),
     )
+
+
+def _rate(count: int, of: int) -> Rate:
+    low, high = wilson(count, of) if of else (None, None)
+    return Rate(count=count, of=of, low=low, high=high)
 
 
 def _benchmarks(lake: Lake, config: CurationConfig, tables: Tables) -> tuple[BenchmarkOverlap, ...]:

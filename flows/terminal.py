@@ -22,6 +22,7 @@ from rich.text import Text
 from flows.pace import Pace
 from schemas.summary import Summary
 from schemas.tables import Status
+from tasks.report import disagreements
 
 _BAR = 16
 _SHARE = 10
@@ -92,8 +93,7 @@ def show(console: Console, summary: Summary) -> None:
     if summary.pass_at_k:
         console.print(f"problems by pass rate, 0 to 100 %: {_sparks(summary.pass_rates)}", markup=False)
         console.print(", ".join(f"pass@{k} {value:.1%}" for k, value in summary.pass_at_k.items()))
-    if summary.agreement is not None:
-        _agreement(console, summary)
+    _agreements(console, summary)
     if summary.tokens is not None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
@@ -146,20 +146,21 @@ def _verdicts(summary: Summary) -> Table:
     return table
 
 
-def _agreement(console: Console, summary: Summary) -> None:
-    found = summary.agreement
-    assert found is not None
-    console.print(
-        f"verdicts agree with {found.label} on {found.agreeing:,} of {found.labelled:,} labelled traces "
-        f"({found.share:.2%}; 95 % interval {found.low:.2%} to {found.high:.2%})",
-        soft_wrap=True,
-    )
-    if found.unverifiable:
-        console.print(f"  {found.unverifiable:,} more labelled traces are unverifiable")
-    for one in found.disagreements:
+def _agreements(console: Console, summary: Summary) -> None:
+    for one in summary.agreements:
         console.print(
-            f"  trace {one.trace_id}: label {one.label}, verdict {one.status}: answer {one.extracted_answer!r}, "
-            f"reference {one.reference!r}: {one.reason}",
+            f"{one.verifier} agrees with {one.label} on {one.agreeing:,} of {one.labelled:,} labelled traces "
+            f"({one.share:.2%}; 95 % interval {one.low:.2%} to {one.high:.2%}); it calls correct "
+            f"{one.false_positives.count:,} of {one.false_positives.of:,} wrong ones, and incorrect "
+            f"{one.false_negatives.count:,} of {one.false_negatives.of:,} right ones",
+            soft_wrap=True,
+        )
+        if one.unverifiable:
+            console.print(f"  {one.unverifiable:,} more labelled traces are unverifiable")
+    for verifier, each in disagreements(summary):
+        console.print(
+            f"  trace {each.trace_id}: label {each.label}, {verifier} says {each.status}: answer "
+            f"{each.extracted_answer!r}, reference {each.reference!r}: {each.reason}",
             markup=False,
             soft_wrap=True,
         )

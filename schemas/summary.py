@@ -35,15 +35,34 @@ class Disagreement(ConfigBase):
     reason: str
 
 
-class LabelAgreement(ConfigBase):
-    """Verdicts against the labels that came along; traces that are unverifiable are counted apart."""
+class Rate(ConfigBase):
+    """A share with its 95 % interval (Wilson 1927); an empty one has no share."""
 
+    count: int
+    of: int
+    low: float | None
+    high: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The count by what it is of."""
+        return self.count / self.of if self.of else None
+
+
+class LabelAgreement(ConfigBase):
+    """One verifier's verdicts against the labels that came along; traces that are unverifiable are counted apart."""
+
+    verifier: str
     label: str
     labelled: int
     agreeing: int
     unverifiable: int
     low: float
     high: float
+    false_positives: Rate
+    """Of the traces labelled wrong, those it calls correct."""
+    false_negatives: Rate
+    """Of the traces labelled right, those it calls incorrect."""
     disagreements: tuple[Disagreement, ...]
 
     @property
@@ -67,7 +86,8 @@ class Summary(ConfigBase):
     """Problems by the share of their judged traces that is correct, in ten bins."""
     tokens: int | None = None
     """All tokens that were sampled, for problems and traces; None where traces were imported."""
-    agreement: LabelAgreement | None = None
+    agreements: tuple[LabelAgreement, ...] = ()
+    """By verifier, where traces came with labels or the recipe has a gold slice."""
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     pairs: dict[str, int] = Field(default_factory=dict)
     """Pairs by rule."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.summary import LabelAgreement, Summary
+from schemas.summary import Disagreement, Rate, Summary
 from schemas.tables import Status
 
 _LISTED = 50
@@ -41,23 +41,52 @@ def pass_rates(summary: Summary) -> str:
     return f"{line}\n\n" + table(["pass rate", "problems"], bins)
 
 
-def agreement(found: LabelAgreement) -> str:
-    """How far verdicts agree with the labels that came along, and each disagreement with its reason."""
-    line = (
-        f"{found.agreeing:,} of {found.labelled:,} verdicts agree with `{found.label}`: {found.share:.2%} "
-        f"(95 % interval {found.low:.2%} to {found.high:.2%})."
+def agreements(summary: Summary) -> str:
+    """How far each verifier agrees with the labels that came along, and each disagreement with its reason."""
+    measured = table(
+        ["verifier", "label", "labelled", "agreeing", "wrong called correct", "right called incorrect", "unverifiable"],
+        (
+            (
+                one.verifier,
+                one.label,
+                one.labelled,
+                rate(Rate(count=one.agreeing, of=one.labelled, low=one.low, high=one.high)),
+                rate(one.false_positives),
+                rate(one.false_negatives),
+                one.unverifiable,
+            )
+            for one in summary.agreements
+        ),
     )
-    if found.unverifiable:
-        line += f" {found.unverifiable:,} more labelled traces are unverifiable."
-    if not found.disagreements:
-        return line
-    rows = (
-        (one.trace_id, one.label, one.status, *map(_quoted, (one.extracted_answer, one.reference, one.reason)))
-        for one in found.disagreements[:_LISTED]
-    )
-    listed = table(["trace", found.label, "verdict", "answer", "reference", "reason"], rows)
-    more = len(found.disagreements) - _LISTED
-    return f"{line}\n\n{listed}" + (f"\n\n… and {more:,} more: `tracemill stats --json` lists all." if more > 0 else "")
+    rows = [
+        (
+            one.trace_id,
+            verifier,
+            one.label,
+            one.status,
+            *map(_quoted, (one.extracted_answer, one.reference, one.reason)),
+        )
+        for verifier, one in disagreements(summary)
+    ]
+    if not rows:
+        return measured
+    listed = table(["trace", "verifier", "label", "verdict", "answer", "reference", "reason"], rows[:_LISTED])
+    more = len(rows) - _LISTED
+    rest = f"\n\n… and {more:,} more: `tracemill stats --json` lists all." if more > 0 else ""
+    return f"{measured}\n\nShares with 95 % intervals.\n\n{listed}{rest}"
+
+
+def disagreements(summary: Summary) -> list[tuple[str, Disagreement]]:
+    """Verifiers with their verdicts that differ from a label."""
+    return [(found.verifier, one) for found in summary.agreements for one in found.disagreements]
+
+
+def rate(found: Rate) -> str:
+    """`count of of (share; low to high)`."""
+    if found.low is None or found.high is None:
+        return f"{found.count:,} of {found.of:,}"
+    share = found.count / found.of
+    return f"{found.count:,} of {found.of:,} ({share:.2%}; {found.low:.2%} to {found.high:.2%})"
 
 
 def benchmarks(summary: Summary) -> str:

@@ -69,7 +69,7 @@ def _pass_rates(summary: Summary) -> str:
 
 
 def _agreement(summary: Summary) -> str:
-    return f"## Verdicts against labels\n\n{report.agreement(summary.agreement)}" if summary.agreement else ""
+    return f"## Verdicts against labels\n\n{report.agreements(summary)}" if summary.agreements else ""
 
 
 def _decontamination(summary: Summary) -> str:

@@ -4,6 +4,7 @@ import math
 from typing import Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.conform import rows as to_table
 from schemas.errors import SourceError
@@ -26,7 +27,7 @@ _Z_95: Final = 1.959963984540054
 
 
 class Agreement(NamedTuple):
-    """Verdicts against labels. An `error` agrees with no label; an `unverifiable` one is counted apart.
+    """One verifier's verdicts against labels. An `error` agrees with no label; an `unverifiable` one is counted apart.
 
     `share` is agreeing / labelled, `low` and `high` its 95 % interval (Wilson, JASA 22, 1927); all are NaN when nothing
     is labelled. `disagreements` has a row (DISAGREEMENTS) for each labelled verdict that does not agree.
@@ -38,9 +39,18 @@ class Agreement(NamedTuple):
     share: float
     low: float
     high: float
+    right: int
+    """Traces among the labelled that are labelled right."""
     false_positives: int
     false_negatives: int
     disagreements: pa.Table
+
+
+def agreements(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -> dict[str, Agreement]:
+    """The agreement of each verifier that judged a labelled trace, by its name; see `agreement`."""
+    names = sorted(map(str, verdicts["verifier"].unique().to_pylist()))
+    found = {name: agreement(traces, _by(name, verdicts), label) for name in names}
+    return {name: one for name, one in found.items() if one.labelled}
 
 
 def agreement(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -> Agreement:
@@ -67,6 +77,7 @@ def agreement(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -
         share=agreeing / len(rows) if rows else math.nan,
         low=low,
         high=high,
+        right=sum(bool(row["label"]) for row in rows),
         false_positives=sum(row["status"] == Status.CORRECT for row in wrong),
         false_negatives=sum(row["status"] == Status.INCORRECT for row in wrong),
         disagreements=to_table(records, DISAGREEMENTS, at="agreement"),
@@ -81,6 +92,10 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     margin = _Z_95 / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     return max(0.0, centre - margin), min(1.0, centre + margin)
+
+
+def _by(verifier: str, verdicts: pa.Table) -> pa.Table:
+    return verdicts.filter(pc.equal(verdicts["verifier"], pa.scalar(verifier)))
 
 
 def _labels(traces: pa.Table, label: str) -> dict[str, dict[str, object]]:

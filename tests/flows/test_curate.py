@@ -46,8 +46,24 @@ def test_traces_become_a_release(recipe: str, lake: str) -> None:
     assert release.summary.exported == {"dpo": 15, "sft": 15}
     assert release.summary.pass_rates == (0, 0, 0, 0, 0, 0, 16, 0, 0, 0)
     assert release.summary.pass_at_k == {1: pytest.approx(2 / 3), 2: 1.0}
-    assert release.summary.agreement is not None
-    assert release.summary.agreement.share == 1.0
+    (found,) = release.summary.agreements
+    assert (found.verifier, found.share) == ("math", 1.0)
+    assert (found.false_positives.count, found.false_negatives.count) == (0, 0)
+    assert found.false_positives.of + found.false_negatives.of == found.labelled
+
+
+def test_a_gold_slice_measures_the_verifiers_and_is_not_released(recipe: str, lake: str, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    texts = [("A: 4", "true"), ("A: 5", "false"), ("A: 4", "false"), ("It is four.", "true")]
+    gold.write_text(json.dumps({"q": "2 + 2?", "a": "4", "s": [{"t": text, "l": label} for text, label in texts]}))
+    source = f"{{format: jsonl, path: '{gold}'}}"
+    columns = "problem: {question: q, reference: a}, completions: [{text: 's[].t', labels: {is_correct: 's[].l'}}]"
+    release = curate(recipe, lake, [f"gold={{source: {source}, {columns}}}"])
+    (found,) = release.summary.agreements
+    assert (found.labelled, found.agreeing) == (48 + 4, 48 + 2)
+    assert (found.false_positives.count, found.false_positives.of) == (1, 16 + 2)
+    assert (found.false_negatives.count, found.false_negatives.of) == (1, 32 + 2)
+    assert release.summary.exported == {"dpo": 15, "sft": 15}
 
 
 def test_exports_open_and_hold_only_what_was_verified(recipe: str, lake: str) -> None:

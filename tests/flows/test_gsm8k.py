@@ -33,8 +33,7 @@ def newest(lake: Lake) -> Snapshot:
 
 def test_verdicts_agree_with_the_labels(lake: Lake) -> None:
     release = curate("gsm8k-model-solutions", lake.url)
-    found = release.summary.agreement
-    assert found is not None
+    (found,) = release.summary.agreements
     assert found.labelled == 5276
     assert found.share >= 0.995
     assert len(found.disagreements) == found.labelled - found.agreeing
