@@ -10,7 +10,7 @@ from schemas.tables import DROPPED
 from tasks.engines.contract import Finish
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.text.loops import repeats
-from tasks.text.thinking import CLOSE_THINK, OPEN_THINK
+from tasks.text.thinking import broken_thinking
 
 STAGE: Final = "generate"
 VERSION: Final = "1"
@@ -38,19 +38,6 @@ def fault(text: str, finish: str | None, sampler: Sampler | None, config: Genera
     if finish == Finish.LENGTH and not config.keep_unfinished:
         return "ran into max_tokens"
     return broken_thinking(text, needed=bool(sampler and sampler.think))
-
-
-def broken_thinking(text: str, *, needed: bool) -> str | None:
-    """What is wrong with a text's thinking tags: there is one pair, at the start, and an answer after it, or none."""
-    opened, closed = text.count(OPEN_THINK), text.count(CLOSE_THINK)
-    if not opened and not closed:
-        return "no <think>" if needed else None
-    if opened != 1 or closed != 1 or not text.lstrip().startswith(OPEN_THINK):
-        return "broken <think>"
-    thinking, answer = text.split(CLOSE_THINK)
-    if not thinking.replace(OPEN_THINK, "").strip():
-        return "empty <think>"
-    return None if answer.strip() else "no answer after </think>"
 
 
 def _dropped(row: dict[str, Any], reason: str) -> dict[str, object]:

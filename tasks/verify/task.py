@@ -16,6 +16,7 @@ from tasks.asking import Question, ask
 from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
+from tasks.verify import filtering
 from tasks.verify.gold import drop_bad_references
 from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
 from tasks.verify.program import PROGRAMS, WITNESS, WitnessConfig, Written, program_questions
@@ -26,6 +27,7 @@ from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, alone, build
 from tasks.verify.verify import verify as verify_traces
 from tasks.workers import WorkerPool
 
+FILTERS: Final = "filters"
 _FURTHER_INPUTS: Final = {STAGE: ("references", "verdicts"), MAJORITY: ("dropped", "witnesses")}
 _JUDGED: Final = pa.array([Status.CORRECT.value, Status.INCORRECT.value])
 
@@ -55,7 +57,8 @@ def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
         with reported(GOLD, lake.row_count(tables["problems"])):
             stage = _stage(GOLD, ("dropped",), tables, config)
             gold = lake.run(stage, lambda: [partial(_gold, session, tables)])
-    return joined(references, verdicts, _standings(lake, verdicts, config), gold)
+    filtered = _filtered(lake, tables, config) if config.filters else {}
+    return joined(references, verdicts, _standings(lake, verdicts, config), gold, filtered)
 
 
 @task(name="witness", task_run_name="witness", cache_policy=NO_CACHE, persist_result=False)
@@ -198,6 +201,32 @@ def _standings(lake: Lake, verdicts: Tables, config: VerifyConfig) -> Tables:
         return {"standings": standings(said, config.rule)}
 
     return lake.run(stage, lambda: [part])
+
+
+def _filtered(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
+    filters = filtering.build(config.filters)
+    versions = "; ".join(f"{name} {one.version}" for name, one in filters.items())
+    stage = Stage(
+        name=FILTERS,
+        version=f"{VERSION}; {versions}",
+        config=config.model_dump(mode="json", include={"filters"}),
+        inputs=(*tables["problems"], *tables["traces"]),
+        tables=("dropped",),
+    )
+    problems = lake.read(*tables["problems"])
+
+    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
+        traces = lake.read_part(ref, index)
+        dropped = filtering.filtered(problems, traces, filters)
+        watcher().advanced(FILTERS, traces.num_rows)
+        return {"dropped": dropped}
+
+    def parts() -> Iterator[Make]:
+        for ref in tables["traces"]:
+            yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
+
+    with reported(FILTERS, lake.row_count(tables["traces"])):
+        return lake.run(stage, parts)
 
 
 def _gold(session: _Session, tables: Tables) -> Mapping[str, pa.Table]:

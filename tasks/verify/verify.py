@@ -14,6 +14,7 @@ from schemas.tables import VERDICTS, Status
 from tasks import plugins
 from tasks.progress import watcher
 from tasks.verify.contract import Claim, Outcome, ProblemView, Verifier, covering, views_of
+from tasks.verify.filtering import PACKAGE as FILTERS
 from tasks.verify.majority import MajorityConfig
 from tasks.verify.rule import RuleConfig
 from tasks.verify.settle import Asked, Court, Judged
@@ -49,6 +50,9 @@ class VerifyConfig(ConfigBase):
         default=None, description="Take the answer of most samples as reference where a problem has none."
     )
 
+    filters: dict[str, dict[str, Any]] = Field(
+        default={}, description="Settings by filter name: traces that one finds fault with are dropped with its reason."
+    )
     rule: RuleConfig = Field(
         default=RuleConfig(), description="how several verdicts on a trace become one; its kind alone will do"
     )
@@ -56,6 +60,7 @@ class VerifyConfig(ConfigBase):
     @model_validator(mode="after")
     def _known(self) -> Self:
         plugins.configure(PACKAGE, self.verifiers)
+        plugins.configure(FILTERS, self.filters)
         if unknown := self.rule.unknown(self.verifiers):
             raise ValueError(f"rule: {', '.join(unknown)} not among the verifiers {', '.join(self.verifiers)}")
         return self

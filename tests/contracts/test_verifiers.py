@@ -21,21 +21,64 @@ class Sample(NamedTuple):
     right: tuple[str, ...]
     wrong: tuple[str, ...]
     unanswered: str
-    hang: tuple[ProblemView, str]
+    hang: tuple[ProblemView, str] | None
+    """None where nothing is left to a worker."""
 
 
 def maths(reference: str | None) -> ProblemView:
     return ProblemView(Domain.MATH, "How much is it?", reference, None, None)
 
 
+RULES = '[{"kind": "punctuation:no_comma"}, {"kind": "keywords:existence", "kwargs": {"keywords": ["tea", "milk"]}}]'
+
+DOUBLE = "assert double(2) == 4\nassert double('ab') == 'abab'"
+
 SAMPLES = {
+    "code": Sample(
+        ProblemView(Domain.CODE, "Write double(x).", "def double(x):\n    return 2 * x", DOUBLE, None),
+        ("```python\ndef double(x):\n    return x + x\n```", "<think>?</think>\ndef double(x):\n    return x * 2"),
+        ("```python\ndef double(x):\n    return 4\n```", "```\nclass double: ...\n```", "```python\nx = (\n```"),
+        "I do not know.",
+        (
+            ProblemView(Domain.CODE, "Write wait().", None, "assert wait() is None", None),
+            "```python\ndef wait():\n    while True: pass\n```",
+        ),
+    ),
+    "choice": Sample(
+        ProblemView(Domain.CHOICE, "Which city?\nA) Rome\nB) Paris\nC) Madrid", "B", None, None),
+        (r"\boxed{B}", "Answer: Paris", "So the answer is (B).", "Rome is in Italy.\n\nB"),
+        (r"\boxed{C}", "Answer: Rome", "So the answer is (A).", "Answer: B) Rome"),
+        "I do not know.",
+        None,
+    ),
+    "constraints": Sample(
+        ProblemView(Domain.INSTRUCTION, "Write about breakfast.", None, None, RULES),
+        ("Tea with milk.", "<think>well, so</think>Milk or tea"),
+        ("Tea, and milk.", "Tea with sugar."),
+        "<think>Tea with milk",
+        None,
+    ),
+    "exact": Sample(
+        ProblemView(Domain.OPEN, "What is the capital of France?", '["Paris", "City of Light"]', None, None),
+        ("Answer: Paris", r"\boxed{paris}", "The answer is City of Light."),
+        ("Answer: Rome", r"\boxed{Pari}", "The answer is City of Lights."),
+        "I do not know.",
+        None,
+    ),
     "math": Sample(
         maths(r"\frac{1}{2}"),
         (r"\boxed{\frac12}", "A: 0.5", "So the answer is 2/4.", r"\boxed{2^{-1}}"),
         (r"\boxed{\frac13}", "A: 0.51", "So the answer is 2/5.", r"\boxed{2^{-2}}"),
         "I do not know.",
         (maths("9^{9^{9}}"), r"\boxed{9^{9^{9}} + 1 - 1}"),
-    )
+    ),
+    "regex": Sample(
+        ProblemView(Domain.OPEN, "When was it?", r"(18|19)\d\d", None, None),
+        ("Answer: 1969", r"\boxed{1869}"),
+        ("Answer: 1769", "Answer: in 1969"),
+        "I do not know.",
+        (ProblemView(Domain.OPEN, "What?", "(a+)+b", None, None), "Answer: " + "a" * 60),
+    ),
 }
 NAMES = plugins.names(PACKAGE)
 GARBAGE = (
@@ -129,6 +172,10 @@ def test_an_answer_needs_no_reference_and_equals_itself(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hang_is_an_error_and_harms_no_other(name: str, pool: WorkerPool) -> None:
     sample = SAMPLES[name]
+    if sample.hang is None:
+        claims = [verifier_of(name).claim(sample.problem, text) for text in (*sample.right, *sample.wrong)]
+        assert all(isinstance(one, Outcome) or verifier_of(name).decide(one) for one in claims)
+        return
     cases = [(sample.problem, sample.right[-1]), sample.hang, (sample.problem, sample.wrong[-1])]
     assert statuses(name, pool, cases) == ["correct", "error", "incorrect"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.engines.contract import Finish
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.screen import broken_thinking, fault
+from tasks.generate.screen import fault
 
 CONFIG = GenerateConfig(samplers={"plain": Sampler(model="m"), "deep": Sampler(model="m", think=True)})
 
@@ -32,25 +32,6 @@ def test_faults(text: str, finish: Finish, reason: str | None) -> None:
 def test_an_unfinished_trace_may_be_kept() -> None:
     keeping = CONFIG.model_copy(update={"keep_unfinished": True})
     assert fault("So we add 2 and get", Finish.LENGTH, None, keeping) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("<think>\n1 + 1 = 2\n</think>\nThe answer is 2.", None),
-        ("\n<think>x</think> 2", None),
-        ("The answer is 2.", "no <think>"),
-        ("<think>\n1 + 1 = 2\nThe answer is 2.", "broken <think>"),
-        ("1 + 1 = 2\n</think>\nThe answer is 2.", "broken <think>"),
-        ("</think><think>2", "broken <think>"),
-        ("<think>a</think>b</think>2", "broken <think>"),
-        ("Well, <think>a</think>2", "broken <think>"),
-        ("<think>\n\n</think>\nThe answer is 2.", "empty <think>"),
-        ("<think>1 + 1 = 2</think>\n", "no answer after </think>"),
-    ],
-)
-def test_thinking_tags(text: str, reason: str | None) -> None:
-    assert broken_thinking(text, needed=True) == reason
 
 
 def test_a_recipe_that_cannot_be_meant_is_refused() -> None:

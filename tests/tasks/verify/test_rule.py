@@ -43,7 +43,8 @@ def test_weights_decide_by_the_mean_of_the_scores() -> None:
     weighted = RuleConfig(kind="weighted", weights={"judge": 3}, least=0.7)
     said = [Said("math", R), Said("judge", W, 0.6)]
     right = standing(said, weighted)
-    assert (right.status, right.score) == (Status.CORRECT, pytest.approx(0.7))
+    assert right.status is Status.CORRECT
+    assert right.score == pytest.approx(0.7)
     assert standing([*said, Said("other", W)], weighted).status is Status.INCORRECT
     assert standing([*said, Said("broken", E)], weighted).status is Status.CORRECT
     nothing = RuleConfig(kind="weighted", weights={"judge": 0})

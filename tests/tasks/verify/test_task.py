@@ -80,6 +80,20 @@ def test_verdicts_and_bad_gold_answers(lake: Lake, tables: Tables) -> None:
     assert set(reasons(lake, made)) == {"bad gold", "bad gold 0"}
 
 
+def test_filters_drop_with_their_reason(lake: Lake, tables: Tables) -> None:
+    """Every text is a digit in a box, ten characters with its name; one digit more is too long."""
+    plain = run(lake, tables)
+    config = VerifyConfig(processes=1, filters={"length": {"answer": {"characters": {"most": len(r"\boxed{5}")}}}})
+    made = verify.fn(lake, tables, config)
+    texts = {row["trace_id"]: row["text"] for row in lake.read(*tables["traces"]).to_pylist()}
+    long = {trace_id for trace_id, text in texts.items() if len(text) > len(r"\boxed{5}")}
+    assert long
+    assert reasons(lake, made) == reasons(lake, plain) | dict.fromkeys(
+        long, "length: too many characters in the answer"
+    )
+    assert made["verdicts"] == plain["verdicts"]
+
+
 def test_a_majority_stands_in_and_only_where_the_recipe_asks(lake: Lake, tables: Tables) -> None:
     made = run(lake, tables, share=0.6)
     (reference,) = lake.read(*made["references"]).to_pylist()
