@@ -11,6 +11,7 @@ from urllib.error import URLError
 
 from schemas.errors import LakeError, WorkerError
 from tasks.lake import Lake
+from tasks.sandbox.sandbox import protections
 from tasks.workers import Done, WorkerPool
 
 NEEDED: Final = ("prefect", "datasets", "duckdb", "pyarrow", "datasketch", "numba", "math-verify")
@@ -32,6 +33,7 @@ def examine(lake: str) -> list[Finding]:
         *map(_package, NEEDED),
         Finding("cores", good=True, details=str(len(os.sched_getaffinity(0)))),
         _workers(),
+        *_sandbox(),
         *_lake(lake),
         _prefect(),
     ]
@@ -52,6 +54,17 @@ def _workers() -> Finding:
     except WorkerError as exc:
         return Finding("workers", good=False, details=str(exc))
     return Finding("workers", good=isinstance(result, Done), details="start and answer")
+
+
+def _sandbox() -> list[Finding]:
+    """What keeps programs in: only recipes that run programs need it, and say so themselves."""
+    try:
+        return [
+            Finding(f"sandbox: {one.name}", good=one.active, details=one.why_not or one.keeps, needed=False)
+            for one in protections()
+        ]
+    except WorkerError as exc:
+        return [Finding("sandbox", good=False, details=str(exc), needed=False)]
 
 
 def _lake(url: str) -> list[Finding]:

@@ -66,6 +66,7 @@ def test_recipes_and_doctor(tracemill: Run) -> None:
     done = tracemill("doctor")
     assert done.returncode == 0, done.stdout
     assert re.search(r"workers\s+│ ok", done.stdout)
+    assert re.search(r"sandbox: limits\s+│ ok", done.stdout)
     assert tracemill("doctor", "--lake", "/proc/nowhere").returncode == 2
 
 
