@@ -1,6 +1,7 @@
 """The models a recipe names: their engines, all on one event loop, started when first asked and ended together."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -123,12 +124,15 @@ class Models:
 
     async def _enter(self, name: str, engine: Engine) -> Engine:
         self._started[name] = await self._ends.enter_async_context(engine)
+        # Else the collector halts the loop for seconds, to look through all that the libraries hold.
+        gc.freeze()
         return engine
 
     async def _end(self) -> None:
         for task in self._starting.values():
             task.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        gc.unfreeze()
         await self._ends.aclose()
 
 

@@ -31,8 +31,12 @@ _CONNECT_S: Final = 10.0
 _GREETING_S: Final = 10.0
 """How long a server may take to be there at the start; a wrong address should not cost all patience."""
 _GREETING_STEP_S: Final = 0.5
+_PER_CLIENT: Final = 32
+"""Connections of one client: its pool looks at each of them for every request, which makes large pools slow."""
 _SPARE: Final = 8
-"""Connections beside those of requests."""
+"""Connections of a client beside those of requests."""
+_IDLE_S: Final = 2.0
+"""How long an idle connection is kept; servers close theirs after 5 s, maybe just as a request is sent."""
 _NO_KEY: Final = "EMPTY"
 _OF_ROW: Final = {Blame.ROW: Finish.REFUSED, Blame.LENGTH: Finish.OVERFLOW}
 
@@ -89,7 +93,8 @@ class OpenAIEngine:
         self._key = os.environ.get(config.api_key_env, "").strip() or _NO_KEY
         self._secrets = () if self._key == _NO_KEY else (self._key,)
         self._context = config.context
-        self._gate = asyncio.Semaphore(config.concurrency)
+        self._free: asyncio.LifoQueue[AsyncOpenAI] = asyncio.LifoQueue()
+        """A client for each request that may still be sent."""
         self._reach = Reach(f"the server at {self._url}", config.patience_s)
         self._ends = AsyncExitStack()
 
@@ -103,9 +108,13 @@ class OpenAIEngine:
         if not (self._key.isascii() and self._key.isprintable()):
             raise EngineError(f"the key in the environment variable {self._config.api_key_env} has odd characters")
         async with AsyncExitStack() as ends:
-            self._client = await ends.enter_async_context(self._connect())
+            count = -(-self._config.concurrency // _PER_CLIENT)
+            clients = [await ends.enter_async_context(self._connect()) for _ in range(count)]
+            self._client = clients[0]
             ends.enter_context(redacted_logs(self._secrets))
             await self._greet()
+            for number in range(self._config.concurrency):
+                self._free.put_nowait(clients[number % count])
             self._ends = ends.pop_all()
         return self
 
@@ -116,12 +125,14 @@ class OpenAIEngine:
 
     async def complete(self, request: Request) -> Completion:
         """Ask until the server answers; what it turns down is this request's outcome."""
-        async with self._gate:
-            try:
-                ask = await self._ask(request)
-            except UnrenderableError as exc:
-                return refused(request, str(exc))
-            return ask if isinstance(ask, Completion) else await self._persist(request, ask)
+        client = await self._free.get()
+        try:
+            ask = await self._ask(request)
+            return ask if isinstance(ask, Completion) else await self._persist(request, ask, client)
+        except UnrenderableError as exc:
+            return refused(request, str(exc))
+        finally:
+            self._free.put_nowait(client)
 
     @cached_property
     def _template(self) -> Template | None:
@@ -155,9 +166,9 @@ class OpenAIEngine:
             body["seed"] = sampling.seed
         return _Ask(path, body | prompt | self._config.extra)
 
-    async def _persist(self, request: Request, ask: "_Ask") -> Completion:
+    async def _persist(self, request: Request, ask: "_Ask", client: "AsyncOpenAI") -> Completion:
         failures = tries = 0
-        while isinstance(answer := await self._try(request, ask), Fault):
+        while isinstance(answer := await self._try(request, ask, client), Fault):
             if answer.blame is Blame.SETTING:
                 raise EngineError(await self._wrong(answer))
             self._reach.failed(answer.detail)
@@ -170,8 +181,8 @@ class OpenAIEngine:
         self._reach.answered()
         return answer
 
-    async def _try(self, request: Request, ask: "_Ask") -> Completion | Fault:
-        reply = await self._call(self._client.post(ask.path, cast_to=object, body=ask.body))
+    async def _try(self, request: Request, ask: "_Ask", client: "AsyncOpenAI") -> Completion | Fault:
+        reply = await self._call(client.post(ask.path, cast_to=object, body=ask.body))
         if isinstance(reply, Fault):
             finish = _OF_ROW.get(reply.blame)
             return Completion(request.request_id, "", finish, None, None, reply.detail) if finish else reply
@@ -190,7 +201,7 @@ class OpenAIEngine:
         except openai.APIStatusError as exc:
             return fault_of_status(exc.status_code, redact(exc.message, self._secrets), exc.response.headers)
         except openai.APIConnectionError as exc:
-            return Fault(Blame.SERVER, redact(f"{exc} {exc.__cause__ or ''}".strip(), self._secrets))
+            return Fault(Blame.SERVER, redact(f"{exc} {exc.__cause__!r}", self._secrets))
         except (openai.APIError, ValueError) as exc:
             return Fault(Blame.SERVER, redact(f"the reply is no JSON: {exc}", self._secrets))
 
@@ -235,7 +246,7 @@ class OpenAIEngine:
         import openai
 
         limits = type(openai.DEFAULT_CONNECTION_LIMITS)
-        most = self._config.concurrency + _SPARE
+        most = _PER_CLIENT + _SPARE
         # No time-out for a place in the pool: there is one for each request in flight.
         timeout = openai.Timeout(self._config.timeout_s, connect=_CONNECT_S, pool=None)
         return openai.AsyncOpenAI(
@@ -244,7 +255,8 @@ class OpenAIEngine:
             max_retries=0,
             default_headers=self._headers,
             http_client=openai.DefaultAsyncHttpxClient(
-                limits=limits(max_connections=most, max_keepalive_connections=most), timeout=timeout
+                limits=limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_IDLE_S),
+                timeout=timeout,
             ),
         )
 

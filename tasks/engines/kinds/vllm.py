@@ -30,7 +30,8 @@ _ENVIRONMENT: Final = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-    "PYTHONWARNINGS": "ignore::FutureWarning",
+    # Its workers end before they hand their memory back; Python's tracker does that, and need not say so.
+    "PYTHONWARNINGS": "ignore::FutureWarning,ignore::UserWarning:multiprocessing.resource_tracker",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 """Set where the environment does not: quiet unless something fails, and no forks of a process with threads."""
@@ -67,7 +68,7 @@ class _Package(NamedTuple):
     sampling_params: "type[SamplingParams]"
     final_only: Any
     offline: Any
-    """For throughput: vLLM's defaults for a service take in half as many completions or fewer."""
+    """Tells vLLM to be set up for throughput: otherwise it takes in fewer completions at once by default."""
     dead: type[Exception]
     refusals: tuple[type[Exception], ...]
     on_cpu: bool
@@ -180,12 +181,16 @@ def _import() -> _Package:
         from vllm.v1.engine.exceptions import EngineDeadError
     except ImportError as exc:
         raise EngineError(f"vllm cannot be imported ({exc}): {_INSTALL}") from exc
-    final_only, refusals = (
-        RequestOutputKind.FINAL_ONLY,
-        (VLLMClientError, ValueError),
-    )  # UnrenderableError is a ValueError too
-    on_cpu = current_platform.is_cpu()
-    return _Package(AsyncLLMEngine, AsyncEngineArgs, SamplingParams, final_only, EngineDeadError, refusals, on_cpu)
+    return _Package(
+        engine=AsyncLLMEngine,
+        engine_args=AsyncEngineArgs,
+        sampling_params=SamplingParams,
+        final_only=RequestOutputKind.FINAL_ONLY,
+        offline=UsageContext.LLM_CLASS,
+        dead=EngineDeadError,
+        refusals=(VLLMClientError, ValueError),  # UnrenderableError is a ValueError too
+        on_cpu=current_platform.is_cpu(),
+    )
 
 
 def _engine_args(package: _Package, config: Config, model: str, revision: str | None) -> "AsyncEngineArgs":
