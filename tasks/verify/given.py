@@ -41,9 +41,9 @@ class GivenConfig(ConfigBase):
 
 
 def boxed(answer: str) -> str:
-    r"""A text whose final answer is `answer`: boxed, or behind a marker where braces that do not pair forbid a box."""
+    r"""A text whose final answer is `answer`: boxed, or on a line behind a marker where braces do not pair."""
     depth = lowest = 0
     for char in answer:
         depth += (char == "{") - (char == "}")
         lowest = min(lowest, depth)
-    return f"Answer: {answer}" if depth or lowest or answer.endswith("\\") else rf"\boxed{{{answer}}}"
+    return f"Answer: {' '.join(answer.split())}" if depth or lowest or answer.endswith("\\") else rf"\boxed{{{answer}}}"

@@ -143,5 +143,5 @@ def test_a_lake_that_is_a_file(tracemill: Run, recipe: str, tmp_path: Path) -> N
 
 
 def test_looking_at_an_empty_lake(tracemill: Run) -> None:
-    refused(tracemill("stats"), "no run has finished in it; start one with `tracemill curate RECIPE`")
+    refused(tracemill("stats"), "no run has finished in it; start `tracemill refresh` or `tracemill curate`")
     assert json.loads(tracemill("sql", "select * from traces", "--json").stdout) == []

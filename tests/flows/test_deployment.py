@@ -56,7 +56,7 @@ def worker(prefect_server: str) -> Iterator[dict[str, str]]:
     working = subprocess.Popen([*prefect, "worker", "start", "--pool", "tracemill"], env=environment, cwd=ROOT)
     yield environment
     working.terminate()
-    working.wait(60)
+    working.wait(180)
 
 
 @pytest.mark.timeout(240)

@@ -69,7 +69,10 @@ def test_overrides(recipe: str) -> None:
         ("verify.deadline=3", "verify.deadline: is not a known key"),
         ("dedupe.traces.threshold=2", "dedupe.traces.threshold: Input should be less than or equal to 1"),
         ("ingest.part_rows=many", "ingest.part_rows: Input should be a valid integer"),
-        ("verify.verifiers.maths={}", "unknown name 'maths' in verifiers: use one of math"),
+        (
+            "verify.verifiers.maths={}",
+            "unknown name 'maths' in verifiers: use one of choice, code, constraints, exact, math, regex",
+        ),
         ("preferences.rules.best={}", "unknown name 'best' in rules: use one of correct_vs_incorrect"),
         ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, sft"),
         ("verify.verifiers.math.marker=x", "math.marker: is not a known key"),
