@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Final
 
@@ -198,6 +198,7 @@ class Lake:
         return dict(sorted((str(row[column]), int(row["count_all"])) for row in counted.to_pylist()))
 
 
+@cache
 def tool_versions() -> dict[str, str]:
     """The versions that a result may depend on, by tool."""
     packages = ("tracemill", "pyarrow", "numpy", "numba", "math-verify", "datasets", "prefect")
