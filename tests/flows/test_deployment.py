@@ -56,7 +56,11 @@ def worker(prefect_server: str) -> Iterator[dict[str, str]]:
     working = subprocess.Popen([*prefect, "worker", "start", "--pool", "tracemill"], env=environment, cwd=ROOT)
     yield environment
     working.terminate()
-    working.wait(180)
+    try:
+        working.wait(20)
+    except subprocess.TimeoutExpired:  # A worker that is told to end while it tidies up after a run may hang.
+        working.kill()
+        working.wait()
 
 
 @pytest.mark.timeout(240)
