@@ -26,7 +26,7 @@ from tasks.ingest.config import IngestConfig
 from tasks.ingest.ingest import Imported, import_rows
 from tasks.sources import Row
 from tasks.text.words import Splitting
-from tasks.verify.agreement import agreement
+from tasks.verify.agreement import agreements
 from tasks.verify.verify import VerifyConfig
 from tasks.verify.verify import verify as verify_traces
 from tasks.workers import WorkerPool
@@ -130,7 +130,7 @@ def main() -> None:
             lambda: verify_traces(small.problems, small.traces, config, pool),
             lambda: math_verify(small),
         )
-    metrics["agreement"] = agreement(small.traces, verdicts).share
+    metrics["agreement"] = agreements(small.traces, verdicts)["math"].share
     given: list[Any] = small.traces["source_labels"].to_pylist()
     labels = [dict(one)["is_correct"] == "true" for one in given]
     metrics["agreement_by_hand"] = float(

@@ -5,7 +5,7 @@ weights: `python -m benchmarks.generate --hidden 2048 --layers 16 --longest 2048
 
 vllm: the stage on the engine `vllm`, and `LLM.generate` given everything at once, each on an engine of its own.
 openai: the stage on the engine `openai`, and `AsyncOpenAI` with as many requests in flight, both on one server.
-The stage is all of it: prompts, journal and lake, screening, and the judge that counts right answers; only Prefect is
+The stage is all of it: prompts, journal and lake, screening, the verifier that counts right answers; only Prefect is
 left out, whose share `benchmarks.curate` measures. The bare loop's prompts are rendered and tokenized beforehand.
 
 A rate is completion tokens per second, engines being warm: their start, and a first pair of runs, do not count. A
@@ -28,7 +28,7 @@ from benchmarks.generate_bare import BareClient, BareVllm, served, start_options
 from benchmarks.generate_work import BUNDLED, NAME, Run, Side, Work, random_llama, stage, work
 from benchmarks.results import arguments, publish, write
 from tasks.engines.models import ModelConfig, Models
-from tasks.verify.judge import Judge
+from tasks.verify.live import LiveVerifier
 from tasks.verify.majority import MajorityConfig
 from tasks.verify.verify import VerifyConfig
 
@@ -70,8 +70,8 @@ def openai_sides(todo: Work, options: argparse.Namespace) -> Iterator[Sides]:
 def _ours(todo: Work, options: argparse.Namespace, engine: dict[str, Any]) -> Iterator[Side]:
     """The stage with the tools that `tracemill refresh` gives it."""
     verify = VerifyConfig(verifiers={"math": {}}, majority=MajorityConfig(share=0.5, least=3))
-    with Models({NAME: ModelConfig(model=options.model, engine=engine)}) as models, Judge(verify) as judge:
-        yield stage(todo, models, judge)
+    with Models({NAME: ModelConfig(model=options.model, engine=engine)}) as models, LiveVerifier(verify) as live:
+        yield stage(todo, models, live)
 
 
 ENGINES = {"vllm": vllm_sides, "openai": openai_sides}

@@ -74,7 +74,7 @@ def work(identity: Identity, count: int, longest: int) -> Work:
     return Work(pa.Table.from_pylist(rows, PROBLEMS), config, asyncio.run(_requests(rows, config, identity)))
 
 
-def stage(todo: Work, models: Models, judge: Accepts) -> Side:
+def stage(todo: Work, models: Models, live: Accepts) -> Side:
     """The stage, each time on a lake of its own."""
 
     def run() -> Run:
@@ -83,7 +83,7 @@ def stage(todo: Work, models: Models, judge: Accepts) -> Side:
             origin = Stage(name="problems", version="1", config={}, tables=("problems",))
             tables = lake.run(origin, lambda: [lambda: {"problems": todo.problems}])
             began = time.perf_counter()
-            made = generate.fn(lake, tables, todo.config, models, judge, Goal())
+            made = generate.fn(lake, tables, todo.config, models, live, Goal())
             seconds = time.perf_counter() - began
             tokens: list[Any] = lake.rows(made, "traces", ["completion_tokens"])[0].to_pylist()
             return Run(tokens, seconds)
@@ -127,7 +127,7 @@ async def _requests(rows: Sequence[Problem], config: GenerateConfig, identity: I
 
 
 class _Recorder:
-    """Stands for a recipe's models and its judge, and keeps the requests."""
+    """Stands for a recipe's models and its live verifier, and keeps the requests."""
 
     def __init__(self, identity: Identity) -> None:
         self.asked: list[Request] = []

@@ -24,7 +24,7 @@ from tasks.lake import Lake
 from tasks.personas.task import personas
 from tasks.preferences.task import preferences
 from tasks.problems.task import problems
-from tasks.verify.judge import Judge
+from tasks.verify.live import LiveVerifier
 from tasks.verify.task import verify, witness
 
 GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"})
@@ -35,7 +35,7 @@ class Tools(NamedTuple):
     """What lasts for a whole run: engines and workers stay warm."""
 
     models: Models
-    judge: Judge
+    live: LiveVerifier
 
 
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
@@ -56,8 +56,8 @@ def refresh(
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
     with logged():
-        with Models(config.models) as models, Judge(config.verify) as judge:
-            tables, summary = _rounds(store, config, Tools(models, judge), target_accepted)
+        with Models(config.models) as models, LiveVerifier(config.verify) as live:
+            tables, summary = _rounds(store, config, Tools(models, live), target_accepted)
         return publish(store, config, tables, summary)
 
 
@@ -89,7 +89,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     if not goal.reached:
         tables = joined(tables, problems(store, tables, config.problems, tools.models))
         kept = joined(tables, _unfit(store, config, tables, before))
-        tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.judge, goal))
+        tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         tables = joined(tables, witness(store, tables, config.witness, tools.models))
     tables = joined(tables, verify(store, tables, config.verify))

@@ -15,7 +15,7 @@ from tasks.decontaminate.decontaminate import benchmark_overlap
 from tasks.funnel import ID, alive, entered, funnel
 from tasks.lake import Lake
 from tasks.passrate import coverage, histogram, sampled
-from tasks.verify.agreement import Agreement, agreements, wilson
+from tasks.verify.agreement import JUDGED, Agreement, agreements, wilson
 
 LABEL = "is_correct"
 
@@ -70,7 +70,7 @@ def _agreements(lake: Lake, *several: Tables) -> tuple[LabelAgreement, ...]:
     problems = lake.rows(tables, "problems", ["problem_id", "reference"])
     references: dict[Any, Any] = dict(zip(*(problems[name].to_pylist() for name in problems.column_names), strict=True))
     traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "source_labels"])
-    found = agreements(traces, lake.rows(tables, "verdicts"), LABEL)
+    found = agreements(traces, lake.rows(tables, "verdicts", JUDGED), LABEL)
     return tuple(_against_labels(name, one, references) for name, one in found.items())
 
 

@@ -8,7 +8,7 @@ and whose parts' digests hold is not run again; a part that is missing or damage
 import hashlib
 import io
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -108,6 +108,10 @@ class Lake:
         """How many parts a table has."""
         manifest = self.manifest(ref)
         return len(manifest.parts) if manifest else 0
+
+    def places(self, refs: Sequence[Ref]) -> Iterator[tuple[Ref, int]]:
+        """Each part of these tables, as `read_part` takes it."""
+        return ((ref, index) for ref in refs for index in range(self.part_count(ref)))
 
     def row_count(self, refs: Sequence[Ref]) -> int:
         """How many rows a table has, in all these keys."""

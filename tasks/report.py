@@ -83,10 +83,8 @@ def disagreements(summary: Summary) -> list[tuple[str, Disagreement]]:
 
 def rate(found: Rate) -> str:
     """`count of of (share; low to high)`."""
-    if found.low is None or found.high is None:
-        return f"{found.count:,} of {found.of:,}"
-    share = found.count / found.of
-    return f"{found.count:,} of {found.of:,} ({share:.2%}; {found.low:.2%} to {found.high:.2%})"
+    share = f" ({found.share:.2%}; {found.low:.2%} to {found.high:.2%})" if found.share is not None else ""
+    return f"{found.count:,} of {found.of:,}{share}"
 
 
 def benchmarks(summary: Summary) -> str:

@@ -52,13 +52,13 @@ class Rollouts:
         self,
         config: GenerateConfig,
         models: Samples,
-        judge: Accepts,
+        live: Accepts,
         stored: Mapping[str, str],
         before: Collection[str] = frozenset(),
     ) -> None:
         self._config = config
         self._models = models
-        self._judge = judge
+        self._live = live
         self._stored = stored
         self._before = before
         self._identities = {name: models.identity(one.model) for name, one in config.samplers.items()}
@@ -96,7 +96,7 @@ class Rollouts:
         return texts
 
     async def _sample(self, problem: Problem, due: "_Due", index: int, emit: Emit) -> str:
-        """Take one sample; its text as the judge should see it."""
+        """Take one sample; its text as a verifier should see it."""
         sampler = due.sampler
         temperature = sampler.temperatures[index % len(sampler.temperatures)]
         seed = int(content_id(self._config.seed, due.ids[index])[:7], 16)
@@ -112,7 +112,7 @@ class Rollouts:
         return "" if fault(done.text, done.finish, sampler, self._config) else done.text
 
     async def _right(self, problem: Problem, texts: Sequence[str]) -> int:
-        return sum(await asyncio.to_thread(self._judge.accepted, problem, texts)) if texts else 0
+        return sum(await asyncio.to_thread(self._live.accepted, problem, texts)) if texts else 0
 
     def _id(self, problem: Problem, name: str, index: int) -> str:
         identity = self._identities[name]

@@ -15,12 +15,12 @@ from tasks.generate.config import GenerateConfig
 from tasks.generate.generate import STAGE, VERSION, Goal, sample, stored_texts
 from tasks.generate.rollouts import Accepts, Problem, Rollouts
 from tasks.journal import collect
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported
 
 
 @task(name="generate", task_run_name="generate", cache_policy=NO_CACHE, persist_result=False)
-def generate(lake: Lake, tables: Tables, config: GenerateConfig, models: Streams, judge: Accepts, goal: Goal) -> Tables:
+def generate(lake: Lake, tables: Tables, config: GenerateConfig, models: Streams, live: Accepts, goal: Goal) -> Tables:
     """The round's new traces, and `dropped` for those that cannot be used; no tables where none was missing.
 
     `tables` holds the problems of all rounds, what has been dropped of them, and the traces of earlier rounds.
@@ -44,7 +44,7 @@ def generate(lake: Lake, tables: Tables, config: GenerateConfig, models: Streams
 
     def rest(stored: Iterator[pa.Table]) -> Iterable[pa.Table]:
         ids = set(map(str, lake.rows(tables, "traces", ["trace_id"])["trace_id"].to_pylist()))
-        rollouts = Rollouts(config, models, judge, stored_texts(stored, config), ids)
+        rollouts = Rollouts(config, models, live, stored_texts(stored, config), ids)
         with reported(STAGE, sum(map(rollouts.wanted, problems))):
             yield from sample(problems, rollouts, models, config, goal)
 
@@ -69,8 +69,4 @@ def _screened(lake: Lake, traces: Tables, config: GenerateConfig) -> Tables:
     def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
         return {"dropped": screening.screen(lake.read_part(ref, index), config)}
 
-    def parts() -> Iterator[Make]:
-        for ref in traces["traces"]:
-            yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
-
-    return lake.run(stage, parts)
+    return lake.run(stage, lambda: (partial(part, *place) for place in lake.places(traces["traces"])))

@@ -34,16 +34,15 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 def call(name: str, *arguments: object) -> int:
     """Call a function of the C library."""
-    result: int = getattr(_LIBC, name)(*arguments)
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), name)
-    return result
+    return _checked(getattr(_LIBC, name)(*arguments), name)
 
 
 def system_call(name: str, number: int, *arguments: object) -> int:
     """Call the kernel by number, for what the C library has no name for either; `name` is for the error."""
-    result: int = _LIBC.syscall(number, *arguments)
+    return _checked(_LIBC.syscall(number, *arguments), name)
+
+
+def _checked(result: int, name: str) -> int:
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name)

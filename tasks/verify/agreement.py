@@ -1,10 +1,11 @@
 """How far verdicts agree with labels that came with imported traces."""
 
 import math
-from typing import Final, NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.conform import rows as to_table
 from schemas.errors import SourceError
@@ -22,6 +23,9 @@ DISAGREEMENTS: Final = pa.schema(
     metadata={"tracemill.table": "disagreements", "tracemill.version": "1"},
 )
 
+JUDGED: Final = ["trace_id", "verifier", "status", "extracted_answer", "reason"]
+"""What is looked at of verdicts."""
+
 _WORDS: Final = {"true": True, "false": False}
 _Z_95: Final = 1.959963984540054
 
@@ -29,8 +33,8 @@ _Z_95: Final = 1.959963984540054
 class Agreement(NamedTuple):
     """One verifier's verdicts against labels. An `error` agrees with no label; an `unverifiable` one is counted apart.
 
-    `share` is agreeing / labelled, `low` and `high` its 95 % interval (Wilson, JASA 22, 1927); all are NaN when nothing
-    is labelled. `disagreements` has a row (DISAGREEMENTS) for each labelled verdict that does not agree.
+    `share` is agreeing / labelled, `low` and `high` its 95 % interval (Wilson, JASA 22, 1927). `disagreements` has a
+    row (DISAGREEMENTS) for each labelled verdict that does not agree.
     """
 
     labelled: int
@@ -47,24 +51,24 @@ class Agreement(NamedTuple):
 
 
 def agreements(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -> dict[str, Agreement]:
-    """The agreement of each verifier that judged a labelled trace, by its name; see `agreement`."""
-    names = sorted(map(str, verdicts["verifier"].unique().to_pylist()))
-    found = {name: agreement(traces, _by(name, verdicts), label) for name in names}
-    return {name: one for name, one in found.items() if one.labelled}
+    """Compare each verifier's verdicts with the traces' `source_labels[label]`: "true", "false" or a score.
 
-
-def agreement(traces: pa.Table, verdicts: pa.Table, label: str = "is_correct") -> Agreement:
-    """Compare verdicts with the traces' `source_labels[label]`: "true", "false" or a score, right from 0.5 up.
-
-    `traces` needs trace_id, problem_id, source_labels; `verdicts` is VERDICTS. Verdicts on traces without the label
-    are left out; a trace with several verdicts counts once for each.
+    A score is right from 0.5 up. `traces` needs trace_id, problem_id, source_labels; `verdicts` the columns JUDGED.
+    Verdicts on traces without the label are left out, and so is a verifier that judged no trace with one.
 
     Raises:
         SourceError: a label is neither a truth value nor a number.
     """
     labels = _labels(traces, label)
-    judged = verdicts.select(["trace_id", "verifier", "status", "extracted_answer", "reason"]).to_pylist()
-    labelled = [{**verdict, **labels[verdict["trace_id"]]} for verdict in judged if verdict["trace_id"] in labels]
+    labelled: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for verdict in verdicts.select(JUDGED).to_pylist():
+        if verdict["trace_id"] in labels:
+            labelled[verdict["verifier"]].append({**verdict, **labels[verdict["trace_id"]]})
+    found = {name: _agreement(labelled[name]) for name in sorted(labelled)}
+    return {name: one for name, one in found.items() if one.labelled}
+
+
+def _agreement(labelled: Sequence[dict[str, Any]]) -> Agreement:
     rows = [row for row in labelled if row["status"] != Status.UNVERIFIABLE]
     wrong = [row for row in rows if row["status"] != (Status.CORRECT if row["label"] else Status.INCORRECT)]
     agreeing = len(rows) - len(wrong)
@@ -92,10 +96,6 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     margin = _Z_95 / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     return max(0.0, centre - margin), min(1.0, centre + margin)
-
-
-def _by(verifier: str, verdicts: pa.Table) -> pa.Table:
-    return verdicts.filter(pc.equal(verdicts["verifier"], pa.scalar(verifier)))
 
 
 def _labels(traces: pa.Table, label: str) -> dict[str, dict[str, object]]:

@@ -83,7 +83,7 @@ def _fed(sandbox: Sandbox, _: Suite, inputs: Sequence[str], limits: Limits, prog
 
 
 def _called(sandbox: Sandbox, suite: Suite, inputs: Sequence[str], limits: Limits, program: str) -> Behaviour:
-    source = f"{suite.setup}\n\n{program}" if suite.setup else program
+    source = suite.source(program)
     payload = json.dumps({"program": source, "calls": list(inputs)}).encode()
     (ended,) = sandbox.run(Job(payload, OBSERVE, limits=limits))
     answers = ended.report.decode("utf-8", "replace").splitlines()

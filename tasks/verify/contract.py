@@ -100,6 +100,11 @@ def covering(verifiers: Mapping[str, Verifier], domain: str) -> dict[str, Verifi
     return {name: verifier for name, verifier in verifiers.items() if domain in verifier.domains}
 
 
+def reference_of(view: ProblemView) -> str | None:
+    """The reference, as it is given; None where there is none but blanks."""
+    return view.reference if view.reference and view.reference.strip() else None
+
+
 def lacks_reference(view: ProblemView) -> bool:
     """Whether a problem has nothing that its traces can be checked against."""
     return not any(text and text.strip() for text in (view.reference, view.tests, view.constraints))

@@ -49,6 +49,11 @@ class RuleConfig(ConfigBase):
             raise ValueError("`weights` cannot be negative")
         return self
 
+    def turns(self, verifiers: Iterable[str]) -> list[list[str]]:
+        """These verifiers in the order they are asked in: all at once, or one after another by the kind `first`."""
+        known = list(verifiers)
+        return [[name] for name in self.order if name in known] if self.order else [known]
+
     def unknown(self, verifiers: Iterable[str]) -> list[str]:
         """The verifiers that it names and that are not among these."""
         return sorted({*self.order, *self.weights} - set(verifiers))

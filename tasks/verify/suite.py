@@ -22,6 +22,10 @@ class Suite(NamedTuple):
     entry: str | None = None
     pairs: tuple[tuple[str, str], ...] = ()
 
+    def source(self, program: str) -> str:
+        """The program behind its setup."""
+        return f"{self.setup}\n\n{program}" if self.setup else program
+
 
 @lru_cache(maxsize=1024)
 def suite_of(tests: str, question: str) -> Suite | str:

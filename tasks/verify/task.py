@@ -140,11 +140,10 @@ def _references(session: _Session, tables: Tables) -> Tables:
 
 def _vote(lake: Lake, tables: Tables, config: MajorityConfig, court: Court) -> Mapping[str, pa.Table]:
     def ballots() -> Iterator[pa.Table]:
-        for ref in tables["traces"]:
-            for index in range(lake.part_count(ref)):
-                part = lake.read_part(ref, index).select(VOTING)
-                yield part
-                watcher().advanced(MAJORITY, part.num_rows)
+        for place in lake.places(tables["traces"]):
+            part = lake.read_part(*place).select(VOTING)
+            yield part
+            watcher().advanced(MAJORITY, part.num_rows)
 
     made: Mapping[str, pa.Table] = vote(
         lake.read(*tables["problems"]),
@@ -183,8 +182,7 @@ def _by(name: str, session: _Session, tables: Tables) -> Iterator[Make]:
         left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
         return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
 
-    for ref in tables["traces"]:
-        yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
+    return (partial(part, *place) for place in lake.places(tables["traces"]))
 
 
 def _standings(lake: Lake, verdicts: Tables, config: VerifyConfig) -> Tables:
@@ -213,17 +211,16 @@ def _filtered(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
         inputs=(*tables["problems"], *tables["traces"]),
         tables=("dropped",),
     )
-    problems = lake.read(*tables["problems"])
 
-    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
+    def part(problems: pa.Table, ref: Ref, index: int) -> Mapping[str, pa.Table]:
         traces = lake.read_part(ref, index)
         dropped = filtering.filtered(problems, traces, filters)
         watcher().advanced(FILTERS, traces.num_rows)
         return {"dropped": dropped}
 
     def parts() -> Iterator[Make]:
-        for ref in tables["traces"]:
-            yield from (partial(part, ref, index) for index in range(lake.part_count(ref)))
+        problems = lake.read(*tables["problems"])
+        return (partial(part, problems, *place) for place in lake.places(tables["traces"]))
 
     with reported(FILTERS, lake.row_count(tables["traces"])):
         return lake.run(stage, parts)

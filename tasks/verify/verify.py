@@ -92,9 +92,10 @@ def verify(
         WorkerError: workers cannot start.
         RecipeError: a verifier is unknown, or a setting of one.
     """
-    with court_of(config or VerifyConfig(), pool) as court:
-        cases = [one for one in _cases(views_of(problems), traces, court.verifiers) if only in (None, one.verifier)]
-        judged = _judge(cases, court, label(config or VerifyConfig(), only))
+    config = config or VerifyConfig()
+    with court_of(config, pool) as court:
+        cases = list(_cases(views_of(problems), traces, court.verifiers, only))
+        judged = _judge(cases, court, label(config, only))
         return _table(_strings(traces, "trace_id"), cases, court.verifiers, judged)
 
 
@@ -148,7 +149,7 @@ def turns(config: VerifyConfig, problems: pa.Table) -> list[list[str]]:
     """
     covered = {str(domain) for verifier in build(config).values() for domain in verifier.domains}
     rest = set(problems["domain"].to_pylist()) - covered
-    return [*([[name] for name in config.rule.order] or [list(config.verifiers)]), *([[NOBODY]] if rest else [])]
+    return [*config.rule.turns(config.verifiers), *([[NOBODY]] if rest else [])]
 
 
 def alone(config: VerifyConfig, name: str) -> VerifyConfig:
@@ -161,18 +162,25 @@ def label(config: VerifyConfig, name: str | None) -> str:
     return STAGE if name is None or list(config.verifiers) == [name] else f"{STAGE}: {name}"
 
 
-def _cases(views: Mapping[str, ProblemView], traces: pa.Table, verifiers: Mapping[str, Verifier]) -> Iterator[_Case]:
+def _cases(
+    views: Mapping[str, ProblemView], traces: pa.Table, verifiers: Mapping[str, Verifier], only: str | None
+) -> Iterator[_Case]:
+    """What is put to every verifier that covers a trace's problem, or `only` to one; `none` stands for no verifier."""
     judges = {domain: covering(verifiers, domain) for domain in {view.domain for view in views.values()}}
     texts = zip(_strings(traces, "problem_id"), _strings(traces, "text"), strict=True)
     for row, (problem_id, text) in enumerate(texts):
         view = views.get(problem_id)
-        if view is None:
-            yield _Case(row, NOBODY, Outcome(Status.UNVERIFIABLE, f"its problem {problem_id} is not in the table"))
-        elif not judges[view.domain]:
-            yield _Case(row, NOBODY, Outcome(Status.UNVERIFIABLE, f"no verifier for the domain {view.domain}"))
-        else:
-            for name, verifier in judges[view.domain].items():
+        if view is None or not judges[view.domain]:
+            if only in (None, NOBODY):
+                yield _Case(row, NOBODY, Outcome(Status.UNVERIFIABLE, _why_nobody(problem_id, view)))
+            continue
+        for name, verifier in judges[view.domain].items():
+            if only in (None, name):
                 yield _Case(row, name, verifier.claim(view, text))
+
+
+def _why_nobody(problem_id: str, view: ProblemView | None) -> str:
+    return f"no verifier for the domain {view.domain}" if view else f"its problem {problem_id} is not in the table"
 
 
 def _judge(cases: list[_Case], court: Court, stage: str) -> dict[Asked, Judged]:

@@ -11,7 +11,7 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.text.thinking import spoken
 from tasks.verify.answers import MARKERS, PHRASES, final_answer
-from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect
+from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
 from tasks.verify.options import LONGEST, Options, named, options_of, same_text
 
 _MARKERS: Final = tuple(marker for marker in MARKERS if marker != "A:")
@@ -51,9 +51,10 @@ class ChoiceVerifier:
 
     def claim(self, problem: ProblemView, text: str) -> Claim | Outcome:
         """The label of the option in the text and that of the reference, which may be a label or an option's text."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return Outcome(Status.UNVERIFIABLE, "no reference")
-        reference = _reference(problem.reference, problem.question, problem.constraints)
+        reference = _reference(reference, problem.question, problem.constraints)
         if reference is None:
             return Outcome(Status.UNVERIFIABLE, "the reference is none of the options")
         answer = self.answer(problem, text)
@@ -83,9 +84,10 @@ class ChoiceVerifier:
 
     def gold(self, problem: ProblemView) -> str | None:
         """The reference as the final answer."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return None
-        return f"Answer: {problem.reference.strip()}"
+        return f"Answer: {reference.strip()}"
 
     def _elsewhere(self, said: str, options: Options) -> str | None:
         """`Option B is correct`, `I choose B`, or a last line that is an option and does not end a list of them."""

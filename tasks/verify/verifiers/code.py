@@ -15,7 +15,7 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.sandbox.messages import Ended, Job, Limits
 from tasks.sandbox.sandbox import Isolation, Sandbox, shared
-from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect
+from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
 from tasks.verify.source import program_in
 from tasks.verify.suite import Suite, suite_of
 from tasks.verify.trial import JUDGE, SERVE
@@ -90,9 +90,10 @@ class CodeVerifier:
 
     def gold(self, problem: ProblemView) -> str | None:
         """The reference as a program; one that is the rest of a question in Python goes on from there."""
-        if not problem.reference or not problem.reference.strip() or not (problem.tests or "").strip():
+        reference = reference_of(problem)
+        if reference is None or not (problem.tests or "").strip():
             return None
-        program = program_in(problem.reference) or problem.reference
+        program = program_in(reference) or reference
         if program[:1].isspace():
             program = problem.question + program
         return f"```python\n{program}\n```"
@@ -100,7 +101,7 @@ class CodeVerifier:
     def _called(self, suite: Suite, program: str) -> Outcome:
         """Judge by tests that call the program."""
         payload = json.dumps({"tests": suite.tests, "setup": suite.setup, "entry": suite.entry})
-        source = f"{suite.setup}\n\n{program}" if suite.setup else program
+        source = suite.source(program)
         limits = self._limits(self.config.time_s)
         told, ran = self._sandbox().run(
             Job(payload.encode("utf-8", "replace"), JUDGE, limits=limits),

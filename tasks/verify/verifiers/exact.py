@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from schemas.tables import Domain, Status
-from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect
+from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
 from tasks.verify.given import GivenConfig, boxed
 
 _ARTICLES: Final = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
@@ -48,10 +48,11 @@ class ExactVerifier:
 
     def claim(self, problem: ProblemView, text: str) -> Claim | Outcome:
         """Take the final answer, or the whole text after the thinking."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return Outcome(Status.UNVERIFIABLE, "no reference")
         answer = self.config.given(text)
-        return Claim(problem.reference, answer) if answer else incorrect("no answer found")
+        return Claim(reference, answer) if answer else incorrect("no answer found")
 
     def answer(self, problem: ProblemView, text: str) -> str | None:  # noqa: ARG002 - the protocol's; the text says it all
         """The answer as it is written."""
@@ -75,9 +76,10 @@ class ExactVerifier:
 
     def gold(self, problem: ProblemView) -> str | None:
         """The first accepted answer, as the text or in a box."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return None
-        first = accepted(problem.reference)[0]
+        first = accepted(reference)[0]
         return first if self.config.source == "text" else boxed(first)
 
 

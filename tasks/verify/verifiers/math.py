@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.verify.answers import MARKERS, PHRASES, final_answer
-from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect
+from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
 from tasks.verify.numbers import same
 
 LONGEST: Final = 20_000
@@ -42,14 +42,15 @@ class MathVerifier:
 
     def claim(self, problem: ProblemView, text: str) -> Claim | Outcome:
         """Extract the final answer, and the reference's where that is a worked solution."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return Outcome(Status.UNVERIFIABLE, "no reference")
         answer = self._extract(text)
         if not answer:
             return incorrect("no final answer found")
         if len(answer) > LONGEST:
             return incorrect(f"the final answer is longer than {LONGEST} characters")
-        return Claim(_reference(problem.reference, self.config), answer)
+        return Claim(_reference(reference, self.config), answer)
 
     def answer(self, problem: ProblemView, text: str) -> str | None:  # noqa: ARG002 - the protocol's; the text says it all
         """Extract the final answer."""
@@ -77,9 +78,10 @@ class MathVerifier:
 
     def gold(self, problem: ProblemView) -> str | None:
         """The reference itself where it names its answer, else the reference in a box."""
-        if not problem.reference or not problem.reference.strip():
+        reference = reference_of(problem)
+        if reference is None:
             return None
-        return problem.reference if self._extract(problem.reference) else rf"\boxed{{{problem.reference}}}"
+        return reference if self._extract(reference) else rf"\boxed{{{reference}}}"
 
     def _extract(self, text: str) -> str | None:
         return final_answer(text, self.config.markers, self.config.phrases, last_number=self.config.last_number)

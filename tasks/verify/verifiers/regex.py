@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.tables import Domain, Status
-from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect
+from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
 from tasks.verify.given import GivenConfig
 
 REFERENCE: Final = "{reference}"
@@ -85,10 +85,10 @@ class RegexVerifier:
         """None: a pattern is no answer."""
 
     def _pattern(self, problem: ProblemView) -> str | None:
-        reference, pattern = problem.reference, self.config.pattern
+        reference, pattern = reference_of(problem), self.config.pattern
         if pattern is not None and REFERENCE not in pattern:
             return pattern
-        if not reference or not reference.strip():
+        if reference is None:
             return None
         return reference if pattern is None else pattern.replace(REFERENCE, re.escape(reference.strip()))
 

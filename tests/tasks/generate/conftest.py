@@ -73,8 +73,8 @@ class Exact:
 
 
 @pytest.fixture
-def judge() -> Exact:
-    """A judge that needs no workers."""
+def live() -> Exact:
+    """A live verifier that needs no workers."""
     return Exact()
 
 

@@ -39,14 +39,14 @@ def config(**samplers: Mapping[str, Any]) -> GenerateConfig:
 def run(
     problems: Problems,
     models: Models,
-    judge: Accepts,
+    live: Accepts,
     settings: GenerateConfig,
     *,
     stored: Sequence[pa.Table] = (),
     before: frozenset[str] = frozenset(),
     goal: Goal | None = None,
 ) -> list[pa.Table]:
-    rollouts = Rollouts(settings, models, judge, stored_texts(stored, settings), before)
+    rollouts = Rollouts(settings, models, live, stored_texts(stored, settings), before)
     return list(sample(problems, rollouts, models, settings, goal or Goal()))
 
 
@@ -54,10 +54,10 @@ def ids(tables: Sequence[pa.Table]) -> set[str]:
     return {str(one) for table in tables for one in table["trace_id"].to_pylist()}
 
 
-def test_every_sample_comes_once_with_all_that_is_known_of_it(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_every_sample_comes_once_with_all_that_is_known_of_it(told: Told, live: Accepts, problems: Problems) -> None:
     models = told(right)
     goal = Goal()
-    table = pa.concat_tables(run(problems, models, judge, config(), goal=goal))
+    table = pa.concat_tables(run(problems, models, live, config(), goal=goal))
     assert goal.accepted == 60
     assert Counter(table["problem_id"].to_pylist()) == {one["problem_id"]: 3 for one in problems}
     assert len(set(table["trace_id"].to_pylist())) == 60
@@ -73,11 +73,11 @@ def test_every_sample_comes_once_with_all_that_is_known_of_it(told: Told, judge:
     assert len(seeds) == 60
 
 
-def test_what_is_stored_is_not_sampled_again(told: Told, judge: Accepts, problems: Problems) -> None:
-    first = run(problems, told(right), judge, config())
+def test_what_is_stored_is_not_sampled_again(told: Told, live: Accepts, problems: Problems) -> None:
+    first = run(problems, told(right), live, config())
     kept = [first[0].slice(0, 25)]
     models = told(right)
-    rest = run(problems, models, judge, config(), stored=kept)
+    rest = run(problems, models, live, config(), stored=kept)
     assert len(models.asked) == 35
     assert ids(rest) | ids(kept) == ids(first)
     seeds = {row["trace_id"]: row["seed"] for table in first for row in table.to_pylist()}
@@ -85,23 +85,23 @@ def test_what_is_stored_is_not_sampled_again(told: Told, judge: Accepts, problem
 
 
 def test_a_later_round_takes_only_the_samples_that_a_larger_n_adds(
-    told: Told, judge: Accepts, problems: Problems
+    told: Told, live: Accepts, problems: Problems
 ) -> None:
-    first = run(problems, told(right), judge, config())
+    first = run(problems, told(right), live, config())
     models = told(right)
-    more = run(problems, models, judge, config(plain={"model": "m", "n": 5}), before=frozenset(ids(first)))
+    more = run(problems, models, live, config(plain={"model": "m", "n": 5}), before=frozenset(ids(first)))
     assert len(models.asked) == 40
     assert not ids(more) & ids(first)
 
 
-def test_another_sampler_is_another_set_of_samples(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_another_sampler_is_another_set_of_samples(told: Told, live: Accepts, problems: Problems) -> None:
     two = config(a={"model": "m", "n": 1, "on_policy": True}, b={"model": "other", "n": 2, "on_policy": False})
-    table = pa.concat_tables(run(problems, told(right), judge, two))
+    table = pa.concat_tables(run(problems, told(right), live, two))
     found = Counter((row["source"], row["model"], row["on_policy"]) for row in table.to_pylist())
     assert found == {("a", "told-m", True): 20, ("b", "told-other", False): 40}
 
 
-def test_sampling_ends_when_enough_are_accepted(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_sampling_ends_when_enough_are_accepted(told: Told, live: Accepts, problems: Problems) -> None:
     asked: Counter[str] = Counter()
 
     def third_time_lucky(request: Request) -> str:
@@ -110,39 +110,39 @@ def test_sampling_ends_when_enough_are_accepted(told: Told, judge: Accepts, prob
         return right(request) if asked[question] >= 3 else "It is so"
 
     until = config(plain={"model": "m", "n": 10, "until_accepted": 2})
-    table = pa.concat_tables(run(problems, told(third_time_lucky), judge, until))
+    table = pa.concat_tables(run(problems, told(third_time_lucky), live, until))
     # Two wrong, then two right.
     assert set(Counter(table["problem_id"].to_pylist()).values()) == {4}
-    hopeless = run(problems, told(lambda request: "It is so"), judge, until)
+    hopeless = run(problems, told(lambda request: "It is so"), live, until)
     assert sum(table.num_rows for table in hopeless) == 200
 
 
-def test_what_is_stored_counts_towards_enough(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_what_is_stored_counts_towards_enough(told: Told, live: Accepts, problems: Problems) -> None:
     until = config(plain={"model": "m", "n": 10, "until_accepted": 2})
-    stored = run(problems, told(right), judge, until)
+    stored = run(problems, told(right), live, until)
     models = told(right)
-    assert not run(problems, models, judge, until, stored=stored)
+    assert not run(problems, models, live, until, stored=stored)
     assert not models.asked
 
 
-def test_a_goal_stops_the_run_and_gives_up_what_is_in_flight(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_a_goal_stops_the_run_and_gives_up_what_is_in_flight(told: Told, live: Accepts, problems: Problems) -> None:
     models = told(right)
     goal = Goal(target=6)
     settings = config().model_copy(update={"in_flight": 1})
-    found = run(problems, models, judge, settings, goal=goal)
+    found = run(problems, models, live, settings, goal=goal)
     assert goal.reached
     assert 6 <= goal.accepted == sum(table.num_rows for table in found) < 60
     assert models.under_way == 0
 
 
-def test_an_engine_that_breaks_ends_the_run_after_all_that_came(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_an_engine_that_breaks_ends_the_run_after_all_that_came(told: Told, live: Accepts, problems: Problems) -> None:
     def breaks(request: Request) -> str | Exception:
         return EngineError("the server went away") if "13 +" in request.messages[-1].content else right(request)
 
     models = told(breaks)
     settings = config()
     got: list[pa.Table] = []
-    rollouts = Rollouts(settings, models, judge, {})
+    rollouts = Rollouts(settings, models, live, {})
     with pytest.raises(EngineError, match="went away"):
         got.extend(sample(problems, rollouts, models, settings.model_copy(update={"in_flight": 4}), Goal()))
     done = {str(one) for table in got for one in table["problem_id"].to_pylist()}
@@ -150,8 +150,8 @@ def test_an_engine_that_breaks_ends_the_run_after_all_that_came(told: Told, judg
     assert models.under_way == 0
 
 
-def test_unusable_texts_are_stored_and_never_accepted(told: Told, judge: Accepts, problems: Problems) -> None:
+def test_unusable_texts_are_stored_and_never_accepted(told: Told, live: Accepts, problems: Problems) -> None:
     goal = Goal()
-    table = pa.concat_tables(run(problems[:1], told(lambda _: "and + 1" * 300), judge, config(), goal=goal))
+    table = pa.concat_tables(run(problems[:1], told(lambda _: "and + 1" * 300), live, config(), goal=goal))
     assert goal.accepted == 0
     assert screen(table, config())["reason"].to_pylist() == ["goes in circles"] * 3

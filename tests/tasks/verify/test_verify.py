@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import PluginError, RecipeError
 from schemas.tables import LABELS, VERDICTS
 from tasks.progress import watched_by
-from tasks.verify.agreement import agreement
+from tasks.verify.agreement import agreements
 from tasks.verify.contract import Claim, Outcome
 from tasks.verify.verifiers.math import MathVerifier
 from tasks.verify.verify import VerifyConfig, gold_failures, verify
@@ -135,7 +135,7 @@ def test_agreement_on_real_labelled_traces(pool: WorkerPool, tables: TableMaker)
     problems, traces = labelled_traces(tables)
     verify(problems, traces.slice(0, 4 * 400), pool=pool)
     start = time.perf_counter()
-    found = agreement(traces, verify(problems, traces, pool=pool))
+    found = agreements(traces, verify(problems, traces, pool=pool))["math"]
     elapsed_s = time.perf_counter() - start
     assert found.labelled == 5276
     assert found.disagreements.to_pylist() == []

@@ -20,7 +20,7 @@ _REMEMBERED: Final = 100_000
 """Checked claims that are kept, so that a problem that is asked about again and again costs workers once."""
 
 
-class Judge:
+class LiveVerifier:
     """Verdicts on texts that are not in the lake yet. `with` starts and ends its workers.
 
     Many threads may ask at once: exact rules run in each of them, checks in workers, for one thread at a time.
@@ -56,8 +56,8 @@ class Judge:
             view = view._replace(reference=self._elected(view, texts, verifiers, self._config.majority))
         said: list[list[Said]] = [[] for _ in texts]
         rule = self._config.rule
-        for names in [[name] for name in rule.order] or [list(verifiers)]:
-            self._ask([name for name in names if name in verifiers], view, texts, said)
+        for names in rule.turns(verifiers):
+            self._ask(names, view, texts, said)
         return [standing(one, rule).status is Status.CORRECT for one in said]
 
     def _ask(self, names: Sequence[str], view: ProblemView, texts: Sequence[str], said: list[list[Said]]) -> None:
