@@ -10,7 +10,8 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.verify.answers import MARKERS, PHRASES, final_answer
 from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
-from tasks.verify.numbers import same
+from tasks.verify.arithmetic import TooLarge
+from tasks.verify.structure import same_answer
 
 LONGEST: Final = 20_000
 """Characters; a longer line is no answer, and reading it could only waste the deadline."""
@@ -37,7 +38,7 @@ class MathVerifier:
     """Compares a trace's final answer with the reference answer."""
 
     config: Config
-    version: str = "1"
+    version: str = "2"
     domains: frozenset[Domain] = frozenset({Domain.MATH})
 
     def claim(self, problem: ProblemView, text: str) -> Claim | Outcome:
@@ -58,8 +59,11 @@ class MathVerifier:
         return answer if answer and len(answer) <= LONGEST else None
 
     def decide(self, claim: Claim) -> Outcome | None:
-        """Apply `tasks.verify.numbers.same`."""
-        equal = same(claim.reference, claim.answer)
+        """Apply `tasks.verify.structure.same_answer`; numbers that no computer tells apart are an `error`."""
+        try:
+            equal = same_answer(claim.reference, claim.answer)
+        except TooLarge as exc:
+            return Outcome(Status.ERROR, str(exc))
         if equal is None:
             return None
         return CORRECT if equal else incorrect("not the same as the reference")

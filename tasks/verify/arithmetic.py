@@ -1,0 +1,168 @@
+"""Arithmetic that ends: fractions stay exact, all else has 60 digits, and what would take too long is refused.
+
+Values are `Fraction`, or real and complex numbers of a mpmath context of our own.
+"""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final
+
+import mpmath  # type: ignore[import-untyped]
+
+Value = Any
+"""A Fraction or a number of `MP`; mpmath has no types."""
+
+MP: Final = mpmath.mp.clone()
+MP.dps = 60
+_EQUAL: Final = MP.mpf("1e-40")
+_DIFFERENT: Final = MP.mpf("1e-25")
+_ROUNDING: Final = MP.mpf("0.01")
+_NOISE: Final = MP.mpf("1e-40")
+"""A smaller number may be what rounding left of zero."""
+_VAST: Final = MP.mpf("1e30")
+_BITS: Final = 2**15
+"""A longer fraction goes on as a number of 60 digits."""
+_STEEP: Final = 10**12
+"""No larger exponent, nor argument of a function: its value would have too many digits to begin with."""
+_TURNS: Final = {"cot": "tan", "sec": "cos", "csc": "sin"}
+
+
+class Undefined(ArithmeticError):  # noqa: N818 - a value that is not there is no error of ours
+    """A formula has no value here."""
+
+
+class TooLarge(ArithmeticError):  # noqa: N818
+    """A value would take too long to find, or numbers of this size cannot be told apart."""
+
+
+def close(left: Value, right: Value) -> bool | None:
+    """Whether two values are equal; None where 60 digits do not tell.
+
+    Raises:
+        TooLarge: they are, to 40 digits, and would need more.
+    """
+    if isinstance(left, Fraction) and isinstance(right, Fraction):
+        return left == right
+    apart, size = abs(_number(left) - _number(right)), max(abs(_number(left)), abs(_number(right)))
+    if apart > _DIFFERENT * size:
+        return None if size < _NOISE else False
+    if size > _VAST:
+        raise TooLarge("too large to be told apart")
+    return True if apart <= _EQUAL * size else None
+
+
+def may_be_rounded(left: Value, right: Value) -> bool:
+    """Whether two values are as close as one and what somebody rounded it to."""
+    return bool(abs(_number(left) - _number(right)) <= _ROUNDING * max(abs(_number(left)), abs(_number(right))))
+
+
+def fraction(value: Value) -> Fraction | None:
+    """A real value as a fraction, None if it is not real."""
+    if isinstance(value, Fraction):
+        return value
+    if not is_real(value):
+        return None
+    sign, mantissa, exponent, _ = MP.re(value)._mpf_
+    return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** exponent if abs(exponent) <= _BITS else None
+
+
+def is_real(value: Value) -> bool:
+    """Whether a value has no imaginary part, but for rounding."""
+    return isinstance(value, Fraction) or abs(MP.im(value)) <= _EQUAL * abs(value)
+
+
+def add(left: Value, right: Value) -> Value:
+    """Left + right."""
+    return _checked(left + right) if _exact(left, right) else _checked(_number(left) + _number(right))
+
+
+def multiply(left: Value, right: Value) -> Value:
+    """Left × right."""
+    return _checked(left * right) if _exact(left, right) else _checked(_number(left) * _number(right))
+
+
+def divide(left: Value, right: Value) -> Value:
+    """Left ÷ right."""
+    if right == 0:
+        raise Undefined
+    return _checked(left / right) if _exact(left, right) else _checked(_number(left) / _number(right))
+
+
+def power(base: Value, exponent: Value) -> Value:
+    """Base ^ exponent, the principal value."""
+    if base == 0 and not (isinstance(exponent, Fraction) and exponent > 0):
+        raise Undefined
+    whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+    if whole and isinstance(base, Fraction) and _bits(base) * abs(exponent) <= _BITS:
+        return base ** int(exponent)
+    if abs(exponent) > _STEEP:
+        raise TooLarge("too large to evaluate")
+    return _checked(MP.power(_number(base), int(exponent) if whole else _number(exponent)))
+
+
+def root(radicand: Value, degree: Value) -> Value:
+    """The real root of a number that is not negative, the principal square root of any."""
+    if degree == 0 or (degree != 2 and not (is_real(radicand) and MP.re(_number(radicand)) >= 0)):
+        raise Undefined
+    return power(radicand, divide(Fraction(1), degree))
+
+
+def factorial(value: Value) -> Value:
+    """Value!, by the gamma function where it is not a whole number."""
+    if value == int(MP.re(_number(value))) < 0:
+        raise Undefined
+    if abs(value) > _STEEP:
+        raise TooLarge("too large to evaluate")
+    if isinstance(value, Fraction) and value.denominator == 1 and value * max(1, value.numerator.bit_length()) <= _BITS:
+        return Fraction(math.factorial(int(value)))
+    return _checked(MP.factorial(_number(value)))
+
+
+def binomial(above: Value, below: Value) -> Value:
+    """How many ways to choose `below`, a small whole number, of `above`."""
+    if not (isinstance(below, Fraction) and below.denominator == 1 and 0 <= below <= _BITS):
+        raise Undefined
+    if isinstance(above, Fraction) and above.denominator == 1 and 0 <= above:
+        fewer = int(min(below, max(above - below, 0)))
+        if fewer * above.numerator.bit_length() > _BITS:
+            raise TooLarge("too large to evaluate")
+        return Fraction(math.comb(int(above), int(below)))
+    result: Value = Fraction(1)
+    for step in range(int(below)):
+        result = multiply(result, divide(add(above, Fraction(-step)), Fraction(step + 1)))
+    return result
+
+
+def apply(name: str, argument: Value) -> Value:
+    """A function of mpmath's by name, and `cot`, `sec`, `csc`."""
+    if abs(argument) > _STEEP and name not in ("ln", "fabs"):
+        raise TooLarge("too large to evaluate")
+    if name == "fabs":
+        return abs(argument)
+    if name == "ln" and argument == 0:
+        raise Undefined
+    if name in _TURNS:
+        return divide(Fraction(1), apply(_TURNS[name], argument))
+    function: Callable[[Value], Value] = getattr(MP, name)
+    return _checked(function(_number(argument)))
+
+
+def _exact(left: Value, right: Value) -> bool:
+    return isinstance(left, Fraction) and isinstance(right, Fraction)
+
+
+def _number(value: Value) -> Value:
+    return MP.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
+
+
+def _bits(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _checked(value: Value) -> Value:
+    if isinstance(value, Fraction):
+        return value if _bits(value) <= _BITS else _number(value)
+    if not MP.isfinite(value):
+        raise Undefined
+    return value

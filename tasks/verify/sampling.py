@@ -1,0 +1,150 @@
+"""Equality of formulas by evaluating them: constants to many digits, formulas with variables at a few points.
+
+Two that differ agree at a random point with probability 0 (for polynomials: Schwartz, J. ACM 27, 1980). So this tells in
+microseconds what simplifying tells slowly or, for some formulas, never.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+
+from tasks.verify.arithmetic import (
+    TooLarge,
+    Undefined,
+    Value,
+    add,
+    close,
+    divide,
+    fraction,
+    is_real,
+    may_be_rounded,
+    multiply,
+)
+from tasks.verify.formula import Formula, Point
+from tasks.verify.numbers import close as same_number
+
+_POINTS: Final = 8
+_ENOUGH: Final = 3
+_PRIMES: Final = (7, 3, 11, 5, 13, 19, 17, 23, 29, 37, 31, 41, 47, 43, 53, 61, 59, 67, 73, 71)
+
+
+def same_formula(first: Formula, second: Formula) -> bool | None:
+    """Whether two formulas are equal wherever both are real; None where evaluating them does not tell for certain.
+
+    Open is left what decimals may have been rounded from, and formulas of which one is real where the other is not
+    (`2 ln x`, `ln x^2`).
+
+    Raises:
+        TooLarge: as `tasks.verify.arithmetic.close`, of constants.
+    """
+    decimal = first.decimal or second.decimal
+    if not first.names and not second.names:
+        values = _value(first, {}), _value(second, {})
+        if values[0] is None or values[1] is None:
+            return None
+        if decimal and (first.literal or second.literal):
+            left, right = fraction(values[0]), fraction(values[1])
+            return None if left is None or right is None else same_number(left, right)
+        told = close(*values)
+        return None if decimal and not told and may_be_rounded(*values) else told
+    told = _same_at_points(first, second)
+    return told or None if decimal else told
+
+
+def multiples(first: Formula, second: Formula) -> Value | None:
+    """By what number the first is a multiple of the second: then both are zero at the same points. None: by no number."""
+    ratios = []
+    for point in _points(first, second):
+        values = _value_at(first, point), _value_at(second, point)
+        if values[0] and values[1]:
+            ratios.append(divide(values[0], values[1]))
+    alike = len(ratios) >= _ENOUGH and all(close(ratios[0], other) for other in ratios)
+    return ratios[0] if alike else None
+
+
+def difference(first: Formula, second: Formula) -> Formula:
+    """The first less the second."""
+    minus = Fraction(-1)
+    return Formula(
+        lambda point: add(first.at(point), multiply(minus, second.at(point))),
+        first.names | second.names,
+        decimal=first.decimal or second.decimal,
+        imaginary=first.imaginary or second.imaginary,
+    )
+
+
+def same_zeros(first: Formula, second: Formula) -> bool | None:
+    """Whether two formulas are zero at the same points; None where that does not show.
+
+    They are if one is a multiple of the other. Else the zeros of each are put into the other, where they are easy to
+    find: along a variable of which the formula is linear, and exact.
+    """
+    if multiples(first, second) is not None:
+        return True
+    told = [_zeros_within(first, second), _zeros_within(second, first)]
+    return False if False in told else True if told == [True, True] else None
+
+
+def _zeros_within(first: Formula, second: Formula) -> bool | None:
+    met = 0
+    for point in _points(first, second):
+        zero = next(filter(None, (_zero(first, point, name) for name in sorted(first.names))), None)
+        value = _value_at(second, zero) if zero else None
+        if isinstance(value, Fraction):
+            if value:
+                return False
+            met += 1
+    return True if met >= _ENOUGH else None
+
+
+def _zero(formula: Formula, point: Point, name: str) -> Point | None:
+    """A zero of the formula where only this variable differs from the point."""
+    start, middle, end = (_value_at(formula, {**point, name: Fraction(place)}) for place in (1, 2, 4))
+    if not (isinstance(start, Fraction) and isinstance(middle, Fraction) and isinstance(end, Fraction)):
+        return None
+    slope = middle - start
+    return {**point, name: 1 - start / slope} if slope and end - middle == 2 * slope else None
+
+
+def _same_at_points(first: Formula, second: Formula) -> bool | None:
+    met = 0
+    for point in _points(first, second):
+        left, right = _value_at(first, point), _value_at(second, point)
+        if left is None or right is None:
+            continue
+        real = is_real(left), is_real(right)
+        if not all(real) and not (first.imaginary or second.imaginary):
+            if any(real):
+                return None
+            continue
+        told = close(left, right)
+        if told is False:
+            return False
+        met += told is True
+    return True if met >= _ENOUGH else None
+
+
+def _value(formula: Formula, point: Point) -> Value | None:
+    try:
+        return formula.at(point)
+    except Undefined:
+        return None
+
+
+def _value_at(formula: Formula, point: Point) -> Value | None:
+    """The value at one of several points, of which some may be given up."""
+    try:
+        return _value(formula, point)
+    except TooLarge:
+        return None
+
+
+def _points(*formulas: Formula) -> Iterator[dict[str, Fraction]]:
+    """Points with a fraction for each variable; at every other one all are positive."""
+    names = sorted({name for formula in formulas for name in formula.names})
+    for turn in range(_POINTS):
+        primes = [_PRIMES[(5 * turn + 2 * place) % len(_PRIMES)] for place in range(len(names) + 1)]
+        yield {
+            name: Fraction(primes[place], primes[place + 1]) * (-1) ** (turn % 2 * (turn // 2 + place))
+            for place, name in enumerate(names)
+        }
