@@ -4,7 +4,7 @@ Values are `Fraction`, or real and complex numbers of a mpmath context of our ow
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ _BITS: Final = 2**15
 """A longer fraction goes on as a number of 60 digits."""
 _STEEP: Final = 10**12
 """No larger exponent, nor argument of a function: its value would have too many digits to begin with."""
+_FACTORS: Final = 100
+_STEPS: Final = 2_000
 _TURNS: Final = {"cot": "tan", "sec": "cos", "csc": "sin"}
 
 
@@ -65,6 +67,12 @@ def fraction(value: Value) -> Fraction | None:
         return None
     sign, mantissa, exponent, _ = MP.re(value)._mpf_
     return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** exponent if abs(exponent) <= _BITS else None
+
+
+def sign(value: Value) -> int:
+    """-1, 0 or 1; 0 too of what is not real."""
+    real = _number(value).real
+    return 0 if not is_real(value) else (real > 0) - (real < 0)
 
 
 def is_real(value: Value) -> bool:
@@ -110,28 +118,51 @@ def root(radicand: Value, degree: Value) -> Value:
 
 def factorial(value: Value) -> Value:
     """Value!, by the gamma function where it is not a whole number."""
-    if value == int(MP.re(_number(value))) < 0:
-        raise Undefined
     if abs(value) > _STEEP:
         raise TooLarge("too large to evaluate")
-    if isinstance(value, Fraction) and value.denominator == 1 and value * max(1, value.numerator.bit_length()) <= _BITS:
-        return Fraction(math.factorial(int(value)))
+    if isinstance(value, Fraction) and value.denominator == 1:
+        if value < 0:
+            raise Undefined
+        if value * value.numerator.bit_length() <= _BITS:
+            return Fraction(math.factorial(int(value)))
     return _checked(MP.factorial(_number(value)))
 
 
 def binomial(above: Value, below: Value) -> Value:
     """How many ways to choose `below`, a small whole number, of `above`."""
-    if not (isinstance(below, Fraction) and below.denominator == 1 and 0 <= below <= _BITS):
+    if not (isinstance(below, Fraction) and below.denominator == 1 and below >= 0):
         raise Undefined
     if isinstance(above, Fraction) and above.denominator == 1 and 0 <= above:
         fewer = int(min(below, max(above - below, 0)))
         if fewer * above.numerator.bit_length() > _BITS:
             raise TooLarge("too large to evaluate")
         return Fraction(math.comb(int(above), int(below)))
+    if below > _FACTORS:
+        raise TooLarge("too large to evaluate")
     result: Value = Fraction(1)
     for step in range(int(below)):
         result = multiply(result, divide(add(above, Fraction(-step)), Fraction(step + 1)))
     return result
+
+
+def modulo(left: Value, right: Value) -> Value:
+    """The remainder of whole numbers."""
+    if not _exact(left, right):
+        raise TooLarge("too large to evaluate")
+    if left.denominator != 1 or right.denominator != 1 or right <= 0:
+        raise Undefined
+    return left % right
+
+
+def steps(start: Value, end: Value) -> Iterator[Fraction]:
+    """The whole numbers from one to the other, of a sum or a product."""
+    if not _exact(start, end):
+        raise TooLarge("too large to evaluate")
+    if start.denominator != 1 or end.denominator != 1:
+        raise Undefined
+    if end - start > _STEPS:
+        raise TooLarge("too many terms")
+    return map(Fraction, range(int(start), int(end) + 1))
 
 
 def apply(name: str, argument: Value) -> Value:

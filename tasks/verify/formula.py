@@ -6,19 +6,32 @@ trigonometric functions (`\sin 30^\circ` too), exponentials and logarithms.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Final, NamedTuple
 
-from tasks.verify.arithmetic import MP, Value, add, apply, binomial, divide, factorial, multiply, power, root
+from tasks.verify.arithmetic import (
+    MP,
+    Value,
+    add,
+    apply,
+    binomial,
+    divide,
+    factorial,
+    modulo,
+    multiply,
+    power,
+    root,
+    steps,
+)
 
 Point = Mapping[str, Fraction]
 Term = Callable[[Point], Value]
 
-_LONGEST: Final = 1_000
+_LONGEST: Final = 4_000
 """Characters."""
-_TOKEN: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+|\\[a-zA-Z]+|[a-zA-Z]|[-+*/^_(){}\[\]|!]")
+_TOKEN: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+|\\[a-zA-Z]+|[a-zA-Z]|[-+*/^_(){}\[\]|!=]")
 _NOT_READ: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]{4,}|(?<![_^\d])\d+ +\.?\d|\\frac ?\{ ?d ?\}")
 """Words, two numbers side by side, and derivatives."""
 _GREEK: Final = frozenset(
@@ -31,6 +44,11 @@ _FUNCTIONS: Final = {rf"\{name}": name for name in "sin cos tan cot sec csc sinh
     r"\arctan": "atan",
 }
 _INVERSES: Final = {"sin": "asin", "cos": "acos", "tan": "atan"}
+_OPERATIONS: Final = {"*": multiply, r"\cdot": multiply, r"\times": multiply, "/": divide, r"\div": divide} | {
+    r"\mod": modulo,
+    r"\bmod": modulo,
+}
+_REPEATED: Final = {r"\sum": add, r"\prod": multiply}
 _CALLED: Final = frozenset("fghFGHP")
 """Letters that stand for functions where a bracket follows."""
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}", "|": "|"}
@@ -70,6 +88,11 @@ def read(text: str) -> Formula | None:
 
 def _constant(value: Value) -> Term:
     return lambda _: value
+
+
+def _folded(operation: Callable[[Value, Value], Value], terms: Sequence[Term]) -> Term:
+    """A loop, for a thousand nested calls would be too many."""
+    return terms[0] if len(terms) == 1 else lambda point: reduce(operation, (term(point) for term in terms))
 
 
 def _with(operation: Callable[[Value, Value], Value], left: Term, right: Term) -> Term:
@@ -117,28 +140,29 @@ class _Reader:
 
     def sum(self) -> Term:
         """Products with signs between them."""
-        total = self.product()
+        terms = [self.product()]
         while self.next in ("+", "-"):
-            total = _with(add, total, self.product())
-        return total
+            terms.append(self.product())
+        return _folded(add, terms)
 
     def product(self) -> Term:
         """Factors, with a sign before the first and signs or nothing between them."""
         negative = self.next in ("+", "-") and self.take() == "-"
-        total, divided = self.factor(), False
+        factors, divided = [_constant(_MINUS_ONE)] * negative + [self.factor()], False
         while True:
-            if self.next in ("*", r"\cdot", r"\times"):
-                self.take()
-                total, divided = _with(multiply, total, self.signed()), False
-            elif self.next in ("/", r"\div"):
-                self.take()
-                total, divided = _with(divide, total, self.signed()), True
+            if self.next in _OPERATIONS:
+                operation = _OPERATIONS[self.take()]
+                divided = operation is not multiply
+                if divided:
+                    factors = [_with(operation, _folded(multiply, factors), self.signed())]
+                else:
+                    factors.append(self.signed())
             elif self.at_factor():
                 if divided:  # above the slash or below it?
                     raise _Unreadable
-                total = _with(multiply, total, self.factor())
+                factors.append(self.factor())
             else:
-                return _of(partial(multiply, _MINUS_ONE), total) if negative else total
+                return _folded(multiply, factors)
 
     def signed(self) -> Term:
         """A factor that may have a sign of its own."""
@@ -152,7 +176,7 @@ class _Reader:
         token = self.next
         if token == "|":
             return not self.open or self.open[-1] != "|"
-        return bool(token) and (token[0].isalnum() or token[0] in "\\.([{")
+        return bool(token) and token not in _OPERATIONS and (token[0].isalnum() or token[0] in "\\.([{")
 
     def factor(self) -> Term:
         """An atom with its factorials and its exponent."""
@@ -204,6 +228,8 @@ class _Reader:
             return self.function(_FUNCTIONS[token])
         if token == r"\log":
             return self.logarithm()
+        if token in _REPEATED:
+            return self.repeated(_REPEATED[token])
         raise _Unreadable
 
     def group(self, opening: str) -> Term:
@@ -285,6 +311,26 @@ class _Reader:
         base = self.argument()
         ln = partial(apply, "ln")
         return _with(lambda value, to: divide(ln(value), ln(to)), self.applied(), base)
+
+    def repeated(self, operation: Callable[[Value, Value], Value]) -> Term:
+        """A sum or a product over the whole numbers between two bounds."""
+        self.take("_")
+        self.take("{")
+        name = self.take()
+        if not name.isalpha() or name in self.names:
+            raise _Unreadable
+        self.take("=")
+        start = self.sum()
+        self.take("}")
+        self.take("^")
+        end, body = self.atom(), self.product()
+        self.names.discard(name)
+
+        def value(point: Point) -> Value:
+            terms = (body({**point, name: step}) for step in steps(start(point), end(point)))
+            return reduce(operation, terms, Fraction(operation is multiply))
+
+        return value
 
     def applied(self) -> Term:
         """What a function is applied to: a group, or factors side by side of which one at most is a variable."""

@@ -38,7 +38,7 @@ _FORMS: Final = (
         rf"\{{(?P<words>[\sa-zA-Z.'/~-]+)\}}{_POWER}",
         re.DOTALL,
     ),
-    re.compile(r"(?P<value>(?:[^\\^]|\\(?!sin|cos|tan|cot|sec|csc)[a-zA-Z]+)+) ?\^ ?(?P<degree>\\circ|\{ ?\\circ ?\})"),
+    re.compile(r"(?P<value>(?:[^\\^]|\\(?!sin|cos|tan|cot|sec|csc)[a-zA-Z]++)+) ?\^ ?(?P<degree>\\circ|\{ ?\\circ ?\})"),
 )
 _NO_UNIT: Final = re.compile(
     r"\b(?:dozens?|hundred|thousand|[mbtr]+illion|percent(?:age)?|pct|half|quarters?|and|or|plus|minus|times|[exiyz])\b"

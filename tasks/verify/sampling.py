@@ -6,6 +6,7 @@ microseconds what simplifying tells slowly or, for some formulas, never.
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 from tasks.verify.arithmetic import (
@@ -19,12 +20,17 @@ from tasks.verify.arithmetic import (
     is_real,
     may_be_rounded,
     multiply,
+    sign,
 )
 from tasks.verify.formula import Formula, Point
 from tasks.verify.numbers import close as same_number
 
 _POINTS: Final = 8
 _ENOUGH: Final = 3
+_GRID: Final = tuple(Fraction(top, 10) for top in (-401, -101, -41, -21, -11, -5, 1, 5, 11, 21, 41, 101, 401))
+_FINE: Final = Fraction(1, 2**40)
+_CLEARLY: Final = 1e-4
+"""A value this far from zero is no zero, even beside one that is known to 2^-40."""
 _PRIMES: Final = (7, 3, 11, 5, 13, 19, 17, 23, 29, 37, 31, 41, 47, 43, 53, 61, 59, 67, 73, 71)
 
 
@@ -86,24 +92,45 @@ def same_zeros(first: Formula, second: Formula) -> bool | None:
 
 
 def _zeros_within(first: Formula, second: Formula) -> bool | None:
+    """Whether the second is zero where the first is. False is certain; True only if the zeros are exact."""
     met = 0
     for point in _points(first, second):
-        zero = next(filter(None, (_zero(first, point, name) for name in sorted(first.names))), None)
-        value = _value_at(second, zero) if zero else None
-        if isinstance(value, Fraction):
-            if value:
+        for name in sorted(first.names):
+            exact = _straight_zero(first, point, name)
+            zero = _crossing(first, point, name) if exact is None else exact
+            value = None if zero is None else _value_at(second, {**point, name: zero})
+            if value is not None and abs(value) > (0 if isinstance(value, Fraction) and exact is not None else _CLEARLY):
                 return False
-            met += 1
+            met += exact is not None and isinstance(value, Fraction)
     return True if met >= _ENOUGH else None
 
 
-def _zero(formula: Formula, point: Point, name: str) -> Point | None:
-    """A zero of the formula where only this variable differs from the point."""
+def _straight_zero(formula: Formula, point: Point, name: str) -> Fraction | None:
+    """Where the formula is zero along a variable of which it is linear."""
     start, middle, end = (_value_at(formula, {**point, name: Fraction(place)}) for place in (1, 2, 4))
     if not (isinstance(start, Fraction) and isinstance(middle, Fraction) and isinstance(end, Fraction)):
         return None
     slope = middle - start
-    return {**point, name: 1 - start / slope} if slope and end - middle == 2 * slope else None
+    return 1 - start / slope if slope and end - middle == 2 * slope else None
+
+
+def _crossing(formula: Formula, point: Point, name: str) -> Fraction | None:
+    """Very close to where the formula crosses zero along a variable, by bisection; a pole is no such place."""
+
+    def side(place: Fraction) -> int:
+        value = _value_at(formula, {**point, name: place})
+        return 0 if value is None else sign(value)
+
+    for low, high in pairwise(_GRID):
+        below = side(low)
+        if below * side(high) < 0:
+            while high - low > _FINE:
+                middle = (low + high) / 2
+                low, high = (middle, high) if side(middle) == below else (low, middle)
+            value = _value_at(formula, {**point, name: low})
+            if value is not None and abs(value) < _CLEARLY:
+                return low
+    return None
 
 
 def _same_at_points(first: Formula, second: Formula) -> bool | None:
@@ -127,7 +154,7 @@ def _same_at_points(first: Formula, second: Formula) -> bool | None:
 def _value(formula: Formula, point: Point) -> Value | None:
     try:
         return formula.at(point)
-    except Undefined:
+    except (Undefined, RecursionError):
         return None
 
 

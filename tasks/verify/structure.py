@@ -35,7 +35,7 @@ _INFINITE: Final = re.compile(r"-? ?\\infty")
 _STRICT: Final = frozenset({"<", ">", r"\lt", r"\gt"})
 _PLUS_MINUS: Final = re.compile(r"\\pm(?![a-zA-Z])")
 _CONSTANTS: Final = frozenset({"e", "i", r"\pi", r"\infty"})
-_LONGEST: Final = 1_000
+_LONGEST: Final = 4_000
 """Characters of an answer that is taken apart."""
 _MOST: Final = 50
 """Parts of it, for each is compared with each."""
@@ -89,7 +89,7 @@ def _equal(left: str, right: str, depth: int) -> bool | None:
     infinite = [_INFINITE.fullmatch(text) is not None for text in (left, right)]
     if all(infinite):
         return left.replace(" ", "") == right.replace(" ", "")
-    signs = [_SIGN.search(text) is not None for text in (left, right)]
+    signs = [len(_split(text, _SIGN)) > 1 for text in (left, right)]
     if any(signs):
         return _same_relation(left, right) if all(signs) else None
     formulas = read(left), read(right)
@@ -269,11 +269,11 @@ def _same_relation(left: str, right: str) -> bool | None:
 
 def _relation(text: str) -> _Relation | None:
     """What is zero in an equation, or not positive in an inequality."""
-    pieces = [piece.strip() for piece in _SIGN.split(text)]
-    sides = [read(piece) for piece in pieces[::2]]
+    pieces = _split(text, _SIGN)
+    sides = [read(piece) for piece in pieces]
     if len(sides) != 2 or sides[0] is None or sides[1] is None:
         return None
-    sign = pieces[1]
+    sign = text.removeprefix(pieces[0]).removesuffix(pieces[1]).strip()
     if sign == "=":
         return _Relation("=", difference(sides[0], sides[1]), pieces[0] if _NAME.fullmatch(pieces[0]) else "")
     less = difference(*((sides[0], sides[1]) if _is_less(sign) else (sides[1], sides[0])))
