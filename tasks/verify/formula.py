@@ -104,32 +104,35 @@ def _of(operation: Callable[[Value], Value], term: Term) -> Term:
 
 
 _DEGREE: Final = _constant(MP.pi / 180)
+_NEGATIVE: Final = _constant(_MINUS_ONE)
 
 
 class _Reader:
     """Recursive descent; every method reads what its name says and leaves `place` behind it."""
 
     def __init__(self, tokens: list[str]) -> None:
-        self.tokens = [*tokens, ""]
+        self.tokens = [*tokens, "", "", "", ""]
         self.place = 0
+        self.next = tokens[0] if tokens else ""
+        """The next token, "" at the end."""
         self.names: set[str] = set()
         self.imaginary = False
         self.open: list[str] = []
         self.angles = 0
         """In how many arguments of functions this is."""
 
-    @property
-    def next(self) -> str:
-        """The next token, "" at the end."""
-        return self.tokens[self.place]
-
     def take(self, expected: str = "") -> str:
         """The next token, which may have to be a certain one."""
         token = self.next
         if not token or (expected and token != expected):
             raise _Unreadable
-        self.place += 1
+        self.skip(1)
         return token
+
+    def skip(self, tokens: int) -> None:
+        """Pass over so many."""
+        self.place += tokens
+        self.next = self.tokens[self.place]
 
     def whole(self) -> Term:
         """All there is."""
@@ -148,7 +151,7 @@ class _Reader:
     def product(self) -> Term:
         """Factors, with a sign before the first and signs or nothing between them."""
         negative = self.next in ("+", "-") and self.take() == "-"
-        factors, divided = [_constant(_MINUS_ONE)] * negative + [self.factor()], False
+        factors, divided = [_NEGATIVE] * negative + [self.factor()], False
         while True:
             if self.next in _OPERATIONS:
                 operation = _OPERATIONS[self.take()]
@@ -196,7 +199,7 @@ class _Reader:
         if self.next == r"\circ" or self.tokens[self.place : self.place + 3] == ["{", r"\circ", "}"]:
             if not self.angles:
                 raise _Unreadable
-            self.place += 1 if self.next == r"\circ" else 3
+            self.skip(1 if self.next == r"\circ" else 3)
             return _with(multiply, base, _DEGREE)
         return _with(power, base, self.signed_atom())
 
@@ -211,7 +214,7 @@ class _Reader:
         """What holds together most."""
         token = self.take()
         if token[0].isdigit() or token[0] == ".":
-            return self.mixed(Fraction(token))
+            return self.mixed(Fraction(int(token) if token.isdigit() else token))
         if token in _CLOSING:
             return self.group(token)
         if token.isalpha() or token in _GREEK:
@@ -243,8 +246,9 @@ class _Reader:
     def argument(self) -> Term:
         r"""Of `\frac` and the like: a group in braces, or one digit or letter."""
         if self.next[:1].isdigit() and len(self.next) > 1:  # `\frac12`
-            digit, self.tokens[self.place] = self.next[0], self.next[1:]
-            return _constant(Fraction(digit))
+            digit, self.next = self.next[0], self.next[1:]
+            self.tokens[self.place] = self.next
+            return _constant(Fraction(int(digit)))
         if self.next == "(":
             raise _Unreadable
         return self.atom()
@@ -299,7 +303,8 @@ class _Reader:
             if self.tokens[self.place : self.place + 4] == ["{", "-", "1", "}"]:
                 if name not in _INVERSES:
                     raise _Unreadable
-                name, self.place = _INVERSES[name], self.place + 4
+                name = _INVERSES[name]
+                self.skip(4)
             else:
                 exponent = self.signed_atom()
         value = _of(partial(apply, name), self.applied())

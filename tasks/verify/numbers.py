@@ -40,6 +40,9 @@ _WRAPPERS: Final = tuple(
         r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}",
     )
 )
+_WRAPPING: Final = frozenset({"$", "\\", "*", "`"})
+_BARE: Final = re.compile(r"[\w .+*/^()=-]*", re.ASCII)
+"""What no LaTeX stands in."""
 _SCALES: Final = {"dozen": 12, "hundred": 10**2, "thousand": 10**3} | {
     "million": 10**6,
     "billion": 10**9,
@@ -99,13 +102,14 @@ def same(reference: str, answer: str) -> bool | None:
 def clean(text: str) -> str:
     r"""Strip an answer's wrapping: spaces, `$…$`, bold, `\text{…}`, a closing full stop; unify dashes and spacing."""
     text = text.translate(_CHARACTERS)
-    for pattern, replacement in _LATEX:
-        text = pattern.sub(replacement, text)
+    if not _BARE.fullmatch(text):
+        for pattern, replacement in _LATEX:
+            text = pattern.sub(replacement, text)
     before = None
     while text != before:
         before = text
         text = text.strip().rstrip(".,;: \\") if not text.endswith("...") else text.strip()
-        for wrapper in _WRAPPERS:
+        for wrapper in _WRAPPERS if text[:1] in _WRAPPING else ():
             inside = wrapper.fullmatch(text)
             text = inside[1] if inside else text
     return " ".join(text.split())

@@ -24,6 +24,11 @@ _RESPELLED: Final = (
     (re.compile(r"(?<![a-zA-Z\\_])i ?\("), r"i \\cdot ("),
     (re.compile(r"\\frac\{([^{}]*)\\pm((?:[^{}]|\{[^{}]*\})*)\}\{([^{}]*)\}"), r"\\frac{\1}{\3} \\pm \\frac{\2}{\3}"),
 )
+_ODD: Final = re.compile(
+    r"\*\*|[$:=]|\d(?:st|nd|rd|th)|i ?\(|"
+    r"\\(?:\{ ?\\\}|sqrt *\(|mathrm|text|operatorname|varnothing|mathbb|q?quad|infty|pm|sin|cos|tan|cot|sec|csc)"
+)
+"""What has no such thing in it is spelled that way already."""
 _POWER: Final = re.compile(r"(?<=[\w)\]}])\*\*(-?\w++(?:\.\d++)?+(?:\^\{[^*]*\})?+|\([^()*]*\))(?!\*\*)")
 """Python's power with its exponent, the rightmost of a chain first: `2**3**2` is `2^{3^{2}}`."""
 _ANGLE: Final = re.compile(r"(\d+(?:\.\d+)?) ?\^ ?(?:\\circ(?![a-zA-Z])|\{ ?\\circ ?\})")
@@ -34,6 +39,8 @@ _NAMED: Final = re.compile(r"([a-zA-Z]) ?=")
 @lru_cache(maxsize=4096)
 def respell(text: str) -> str:
     """Write a cleaned answer in the one spelling."""
+    if not _ODD.search(text):
+        return text
     for pattern, replacement in _RESPELLED:
         text = pattern.sub(replacement, text)
     if _TRIGONOMETRY.search(text):

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from tasks.verify.arithmetic import is_real
 from tasks.verify.formula import Formula, read
-from tasks.verify.numbers import clean, same
+from tasks.verify.numbers import clean, number, same
 from tasks.verify.quantities import measured, quantity, same_time
 from tasks.verify.sampling import difference, multiples, same_formula, same_zeros
 from tasks.verify.spelling import respell
@@ -30,6 +30,11 @@ _MATRIX: Final = re.compile(
     r"[(\[]? ?\\begin ?\{(?P<kind>[pbB]?matrix|array)\}(?: ?\{[^{}]*\})?(?P<rows>(?:(?!\\begin).)*)\\end ?\{(?P=kind)\} ?[)\]]?",
     re.DOTALL,
 )
+_PROSE: Final = re.compile(r"(?=.*[A-Za-z]{4})[^\\=]*")
+"""Words in no LaTeX; beside a number they are another answer, if they are no unit."""
+_STRUCTURE: Final = re.compile(
+    r"[,;=<>]|\\(?:[{}]|text|le|ge|lt|gt|leq|geq|leqslant|geqslant|cup|pm|in|infty|approx|begin)(?![a-zA-Z])|(?<![a-zA-Z\\])(?:and|or)"
+)
 _LETTERS: Final = re.compile(r"[a-zA-Z]{2,3}")
 _INFINITE: Final = re.compile(r"-? ?\\infty")
 _STRICT: Final = frozenset({"<", ">", r"\lt", r"\gt"})
@@ -39,7 +44,7 @@ _LONGEST: Final = 4_000
 """Characters of an answer that is taken apart."""
 _MOST: Final = 50
 """Parts of it, for each is compared with each."""
-_DEEPEST: Final = 6
+_DEEPEST: Final = 8
 
 
 class _Relation(NamedTuple):
@@ -73,14 +78,27 @@ def same_answer(reference: str, answer: str) -> bool | None:
     gold, given = quantity(left), quantity(right)
     if gold.unit and given.unit and gold.unit.measure != given.unit.measure:
         return None
-    return _equal(respell(gold.value), respell(measured(given, gold.unit)), _DEEPEST)
+    told = _equal(respell(gold.value), respell(measured(given, gold.unit)), _DEEPEST)
+    prose = _PROSE.fullmatch(right) and not given.unit
+    return False if told is None and prose and number(gold.value) else told
 
 
 def _equal(left: str, right: str, depth: int) -> bool | None:
-    left, right = _intervals(*_unwrapped(left.strip(), right.strip()))
     told = same(left, right)
     if told is not None or not depth:
         return told
+    if _STRUCTURE.search(left) or _STRUCTURE.search(right):
+        return _taken_apart(left, right, depth)
+    if _LETTERS.fullmatch(left) and _LETTERS.fullmatch(right):
+        return None
+    formulas = read(left), read(right)
+    return same_formula(*formulas) if formulas[0] and formulas[1] else None
+
+
+def _taken_apart(left: str, right: str, depth: int) -> bool | None:
+    inner = _intervals(*_unwrapped(left, right))
+    if inner != (left, right):
+        return _equal(*inner, depth - 1)
     first, second = _parts(left), _parts(right)
     if first and second:
         return _same_parts(first, second, depth - 1)
@@ -89,15 +107,13 @@ def _equal(left: str, right: str, depth: int) -> bool | None:
     infinite = [_INFINITE.fullmatch(text) is not None for text in (left, right)]
     if all(infinite):
         return left.replace(" ", "") == right.replace(" ", "")
+    if any(infinite):
+        return False if read(left) or read(right) else None
     signs = [len(_split(text, _SIGN)) > 1 for text in (left, right)]
     if any(signs):
         return _same_relation(left, right) if all(signs) else None
-    formulas = read(left), read(right)
-    if any(infinite) and (formulas[0] or formulas[1]):
-        return False
-    if formulas[0] is None or formulas[1] is None or (_LETTERS.fullmatch(left) and _LETTERS.fullmatch(right)):
-        return None
-    return same_formula(*formulas)
+    formulas = read(left), read(right)  # `\sum_{k=1}^n` has a sign in it, but is none
+    return same_formula(*formulas) if formulas[0] and formulas[1] else None
 
 
 def _unwrapped(left: str, right: str) -> tuple[str, str]:
@@ -202,7 +218,7 @@ def _split(text: str, separator: re.Pattern[str]) -> list[str]:
     cuts = [(match.start(), match.end(), 0) for match in separator.finditer(text)]
     if not cuts:
         return [text]
-    brackets = [(one.start(), one.end(), 1 if one.group() in _OPENING else -1) for one in _BRACKET.finditer(text)]
+    brackets = [(*one.span(), 1 if one[0] in _OPENING else -1) for one in _BRACKET.finditer(text)]
     pieces, depth, begin = [], 0, 0
     for start, end, step in sorted(cuts + brackets):
         depth += step

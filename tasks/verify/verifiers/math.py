@@ -51,7 +51,7 @@ class MathVerifier:
             return incorrect("no final answer found")
         if len(answer) > LONGEST:
             return incorrect(f"the final answer is longer than {LONGEST} characters")
-        return Claim(_reference(reference, self.config), answer)
+        return Claim(_reference(reference, self.config.markers, self.config.phrases), answer)
 
     def answer(self, problem: ProblemView, text: str) -> str | None:  # noqa: ARG002 - the protocol's; the text says it all
         """Extract the final answer."""
@@ -92,8 +92,8 @@ class MathVerifier:
 
 
 @lru_cache(maxsize=1024)
-def _reference(reference: str, config: Config) -> str:
-    return final_answer(reference, config.markers, config.phrases, last_number=False) or reference.strip()
+def _reference(reference: str, markers: tuple[str, ...], phrases: tuple[str, ...]) -> str:
+    return final_answer(reference, markers, phrases, last_number=False) or reference.strip()
 
 
 def build(config: Config) -> MathVerifier:
