@@ -10,8 +10,8 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.verify.answers import MARKERS, PHRASES, final_answer
 from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
-from tasks.verify.arithmetic import TooLarge
-from tasks.verify.structure import same_answer
+from tasks.verify.maths.arithmetic import TooLargeError
+from tasks.verify.maths.compare import same_answer
 
 LONGEST: Final = 20_000
 """Characters; a longer line is no answer, and reading it could only waste the deadline."""
@@ -59,10 +59,10 @@ class MathVerifier:
         return answer if answer and len(answer) <= LONGEST else None
 
     def decide(self, claim: Claim) -> Outcome | None:
-        """Apply `tasks.verify.structure.same_answer`; numbers that no computer tells apart are an `error`."""
+        """Apply `tasks.verify.maths.compare.same_answer`; numbers that no computer tells apart are an `error`."""
         try:
             equal = same_answer(claim.reference, claim.answer)
-        except TooLarge as exc:
+        except TooLargeError as exc:
             return Outcome(Status.ERROR, str(exc))
         if equal is None:
             return None
@@ -70,13 +70,13 @@ class MathVerifier:
 
     def prepare(self) -> None:
         """Load sympy and math-verify."""
-        from tasks.verify import symbolic  # seconds of imports, which only workers need
+        from tasks.verify.maths import symbolic  # seconds of imports, which only workers need
 
         symbolic.prepare()
 
     def check(self, claim: Claim) -> Outcome:
-        """Ask math-verify, as `tasks.verify.symbolic.check` guards it."""
-        from tasks.verify import symbolic
+        """Ask math-verify, as `tasks.verify.maths.symbolic.check` guards it."""
+        from tasks.verify.maths import symbolic
 
         return symbolic.check(claim.reference, claim.answer)
 

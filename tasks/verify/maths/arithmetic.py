@@ -15,26 +15,27 @@ Value = Any
 
 MP: Final = mpmath.mp.clone()
 MP.dps = 60
-_EQUAL: Final = MP.mpf("1e-40")
-_DIFFERENT: Final = MP.mpf("1e-25")
-_ROUNDING: Final = MP.mpf("0.01")
-_NOISE: Final = MP.mpf("1e-40")
+_EQUAL: Final = 1e-40
+_DIFFERENT: Final = 1e-25
+_NOISE: Final = 1e-40
 """A smaller number may be what rounding left of zero."""
-_VAST: Final = MP.mpf("1e30")
+_VAST: Final = 1e30
+_ROUNDING: Final = 0.01
 _BITS: Final = 2**15
 """A longer fraction goes on as a number of 60 digits."""
 _STEEP: Final = 10**12
-"""No larger exponent, nor argument of a function: its value would have too many digits to begin with."""
+"""No larger exponent, nor argument of a function: too many digits would stand before its value begins."""
 _FACTORS: Final = 100
-_STEPS: Final = 2_000
-_TURNS: Final = {"cot": "tan", "sec": "cos", "csc": "sin"}
+_TERMS: Final = 2_000
+_INVERTED: Final = {"cot": "tan", "sec": "cos", "csc": "sin"}
+_ANY_SIZE: Final = frozenset({"fabs", "ln"})
 
 
-class Undefined(ArithmeticError):  # noqa: N818 - a value that is not there is no error of ours
+class UndefinedError(ArithmeticError):
     """A formula has no value here."""
 
 
-class TooLarge(ArithmeticError):  # noqa: N818
+class TooLargeError(ArithmeticError):
     """A value would take too long to find, or numbers of this size cannot be told apart."""
 
 
@@ -42,15 +43,15 @@ def close(left: Value, right: Value) -> bool | None:
     """Whether two values are equal; None where 60 digits do not tell.
 
     Raises:
-        TooLarge: they are, to 40 digits, and would need more.
+        TooLargeError: they are equal to 40 digits, and it would take more.
     """
-    if isinstance(left, Fraction) and isinstance(right, Fraction):
-        return left == right
+    if _exact(left, right):
+        return bool(left == right)
     apart, size = abs(_number(left) - _number(right)), max(abs(_number(left)), abs(_number(right)))
     if apart > _DIFFERENT * size:
         return None if size < _NOISE else False
     if size > _VAST:
-        raise TooLarge("too large to be told apart")
+        raise TooLargeError("too large to be told apart")
     return True if apart <= _EQUAL * size else None
 
 
@@ -60,127 +61,126 @@ def may_be_rounded(left: Value, right: Value) -> bool:
 
 
 def fraction(value: Value) -> Fraction | None:
-    """A real value as a fraction, None if it is not real."""
-    if isinstance(value, Fraction):
-        return value
-    if not is_real(value):
-        return None
-    sign, mantissa, exponent, _ = MP.re(value)._mpf_
-    return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** exponent if abs(exponent) <= _BITS else None
+    """A value as a fraction, rounded to 50 digits; None if it is not real, very large or very small."""
+    if isinstance(value, Fraction) or value == 0:
+        return Fraction(value)
+    return Fraction(MP.nstr(MP.re(value), 50)) if is_real(value) and 1 / _VAST < abs(value) < _VAST else None
 
 
 def sign(value: Value) -> int:
     """-1, 0 or 1; 0 too of what is not real."""
-    real = _number(value).real
-    return 0 if not is_real(value) else (real > 0) - (real < 0)
+    real = MP.re(_number(value))
+    return int(real > 0) - int(real < 0) if is_real(value) else 0
 
 
 def is_real(value: Value) -> bool:
     """Whether a value has no imaginary part, but for rounding."""
-    return isinstance(value, Fraction) or abs(MP.im(value)) <= _EQUAL * abs(value)
+    return isinstance(value, Fraction) or bool(abs(MP.im(value)) <= _EQUAL * abs(value))
 
 
 def add(left: Value, right: Value) -> Value:
     """Left + right."""
-    return _checked(left + right) if _exact(left, right) else _checked(_number(left) + _number(right))
+    return _checked(left + right if _exact(left, right) else _number(left) + _number(right))
 
 
 def multiply(left: Value, right: Value) -> Value:
     """Left × right."""
-    return _checked(left * right) if _exact(left, right) else _checked(_number(left) * _number(right))
+    return _checked(left * right if _exact(left, right) else _number(left) * _number(right))
 
 
 def divide(left: Value, right: Value) -> Value:
     """Left ÷ right."""
     if right == 0:
-        raise Undefined
-    return _checked(left / right) if _exact(left, right) else _checked(_number(left) / _number(right))
+        raise UndefinedError
+    return _checked(left / right if _exact(left, right) else _number(left) / _number(right))
+
+
+def modulo(left: Value, right: Value) -> Value:
+    """The remainder of whole numbers."""
+    if not _exact(left, right):
+        raise TooLargeError("too large to evaluate")
+    if not (_is_whole(left) and _is_whole(right) and right > 0):
+        raise UndefinedError
+    return left % right
 
 
 def power(base: Value, exponent: Value) -> Value:
     """Base ^ exponent, the principal value."""
     if base == 0 and not (isinstance(exponent, Fraction) and exponent > 0):
-        raise Undefined
-    whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+        raise UndefinedError
+    whole = _is_whole(exponent)
     if whole and isinstance(base, Fraction) and _bits(base) * abs(exponent) <= _BITS:
         return base ** int(exponent)
     if abs(exponent) > _STEEP:
-        raise TooLarge("too large to evaluate")
+        raise TooLargeError("too large to evaluate")
     return _checked(MP.power(_number(base), int(exponent) if whole else _number(exponent)))
 
 
 def root(radicand: Value, degree: Value) -> Value:
     """The real root of a number that is not negative, the principal square root of any."""
-    if degree == 0 or (degree != 2 and not (is_real(radicand) and MP.re(_number(radicand)) >= 0)):
-        raise Undefined
+    if degree == 0 or (degree != 2 and sign(radicand) < 0):
+        raise UndefinedError
     return power(radicand, divide(Fraction(1), degree))
 
 
 def factorial(value: Value) -> Value:
     """Value!, by the gamma function where it is not a whole number."""
     if abs(value) > _STEEP:
-        raise TooLarge("too large to evaluate")
-    if isinstance(value, Fraction) and value.denominator == 1:
-        if value < 0:
-            raise Undefined
-        if value * value.numerator.bit_length() <= _BITS:
-            return Fraction(math.factorial(int(value)))
+        raise TooLargeError("too large to evaluate")
+    if _is_whole(value) and value < 0:
+        raise UndefinedError
+    if _is_whole(value) and value * value.numerator.bit_length() <= _BITS:
+        return Fraction(math.factorial(int(value)))
     return _checked(MP.factorial(_number(value)))
 
 
 def binomial(above: Value, below: Value) -> Value:
-    """How many ways to choose `below`, a small whole number, of `above`."""
-    if not (isinstance(below, Fraction) and below.denominator == 1 and below >= 0):
-        raise Undefined
-    if isinstance(above, Fraction) and above.denominator == 1 and 0 <= above:
-        fewer = int(min(below, max(above - below, 0)))
-        if fewer * above.numerator.bit_length() > _BITS:
-            raise TooLarge("too large to evaluate")
+    """How many ways to choose `below`, a whole number, of `above`."""
+    if not (_is_whole(below) and below >= 0):
+        raise UndefinedError
+    if _is_whole(above) and above >= 0:
+        if min(below, max(above - below, 0)) * above.numerator.bit_length() > _BITS:
+            raise TooLargeError("too large to evaluate")
         return Fraction(math.comb(int(above), int(below)))
     if below > _FACTORS:
-        raise TooLarge("too large to evaluate")
+        raise TooLargeError("too large to evaluate")
     result: Value = Fraction(1)
     for step in range(int(below)):
         result = multiply(result, divide(add(above, Fraction(-step)), Fraction(step + 1)))
     return result
 
 
-def modulo(left: Value, right: Value) -> Value:
-    """The remainder of whole numbers."""
-    if not _exact(left, right):
-        raise TooLarge("too large to evaluate")
-    if left.denominator != 1 or right.denominator != 1 or right <= 0:
-        raise Undefined
-    return left % right
-
-
 def steps(start: Value, end: Value) -> Iterator[Fraction]:
     """The whole numbers from one to the other, of a sum or a product."""
     if not _exact(start, end):
-        raise TooLarge("too large to evaluate")
-    if start.denominator != 1 or end.denominator != 1:
-        raise Undefined
-    if end - start > _STEPS:
-        raise TooLarge("too many terms")
+        raise TooLargeError("too large to evaluate")
+    if not (_is_whole(start) and _is_whole(end)):
+        raise UndefinedError
+    if end - start > _TERMS:
+        raise TooLargeError("too many terms")
     return map(Fraction, range(int(start), int(end) + 1))
 
 
 def apply(name: str, argument: Value) -> Value:
     """A function of mpmath's by name, and `cot`, `sec`, `csc`."""
-    if abs(argument) > _STEEP and name not in ("ln", "fabs"):
-        raise TooLarge("too large to evaluate")
+    if abs(argument) > _STEEP and name not in _ANY_SIZE:
+        raise TooLargeError("too large to evaluate")
     if name == "fabs":
         return abs(argument)
     if name == "ln" and argument == 0:
-        raise Undefined
-    if name in _TURNS:
-        return divide(Fraction(1), apply(_TURNS[name], argument))
+        raise UndefinedError
+    if name in _INVERTED:
+        return divide(Fraction(1), apply(_INVERTED[name], argument))
     function: Callable[[Value], Value] = getattr(MP, name)
     return _checked(function(_number(argument)))
 
 
 def _exact(left: Value, right: Value) -> bool:
     return isinstance(left, Fraction) and isinstance(right, Fraction)
+
+
+def _is_whole(value: Value) -> bool:
+    return isinstance(value, Fraction) and value.denominator == 1
 
 
 def _number(value: Value) -> Value:
@@ -195,5 +195,5 @@ def _checked(value: Value) -> Value:
     if isinstance(value, Fraction):
         return value if _bits(value) <= _BITS else _number(value)
     if not MP.isfinite(value):
-        raise Undefined
+        raise UndefinedError
     return value

@@ -1,4 +1,4 @@
-r"""The many spellings of one formula made one: Python's powers, bold, `\sqrt(2)`, units, `x = 1 or x = 2`.
+r"""The many spellings of one formula made one: Python's powers, bold, `\sqrt(2)`, `x = 1 or x = 2`.
 
 Faults named by number are issues of huggingface/Math-Verify, which reads what this writes.
 """
@@ -7,8 +7,13 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from tasks.verify.numbers import clean
+from tasks.verify.maths.numbers import clean
 
+_ODD: Final = re.compile(
+    r"\*\*|[$:=]|\d(?:st|nd|rd|th)|i ?\(|"
+    r"\\(?:\{ ?\\\}|sqrt *\(|mathrm|text|operatorname|varnothing|mathbb|q?quad|infty|pm|sin|cos|tan|cot|sec|csc)"
+)
+"""What has no such thing in it is spelled that way already."""
 _RESPELLED: Final = (
     (re.compile(r"(?<![\w)\]}])\*\*(\S(?:[^*]*\S)?)\*\*(?![\w(\[{])"), r"\1"),  # 76
     (re.compile(r"\\(?:mathrm|text|operatorname)\s*\{\s*(e|i|d)\s*\}"), r"\1"),
@@ -24,11 +29,6 @@ _RESPELLED: Final = (
     (re.compile(r"(?<![a-zA-Z\\_])i ?\("), r"i \\cdot ("),
     (re.compile(r"\\frac\{([^{}]*)\\pm((?:[^{}]|\{[^{}]*\})*)\}\{([^{}]*)\}"), r"\\frac{\1}{\3} \\pm \\frac{\2}{\3}"),
 )
-_ODD: Final = re.compile(
-    r"\*\*|[$:=]|\d(?:st|nd|rd|th)|i ?\(|"
-    r"\\(?:\{ ?\\\}|sqrt *\(|mathrm|text|operatorname|varnothing|mathbb|q?quad|infty|pm|sin|cos|tan|cot|sec|csc)"
-)
-"""What has no such thing in it is spelled that way already."""
 _POWER: Final = re.compile(r"(?<=[\w)\]}])\*\*(-?\w++(?:\.\d++)?+(?:\^\{[^*]*\})?+|\([^()*]*\))(?!\*\*)")
 """Python's power with its exponent, the rightmost of a chain first: `2**3**2` is `2^{3^{2}}`."""
 _ANGLE: Final = re.compile(r"(\d+(?:\.\d+)?) ?\^ ?(?:\\circ(?![a-zA-Z])|\{ ?\\circ ?\})")

@@ -9,9 +9,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from tasks.verify.arithmetic import (
-    TooLarge,
-    Undefined,
+from tasks.verify.maths.arithmetic import (
+    TooLargeError,
+    UndefinedError,
     Value,
     add,
     close,
@@ -22,68 +22,67 @@ from tasks.verify.arithmetic import (
     multiply,
     sign,
 )
-from tasks.verify.formula import Formula, Point
-from tasks.verify.numbers import close as same_number
+from tasks.verify.maths.formula import Formula
+from tasks.verify.maths.grammar import Point
+from tasks.verify.maths.numbers import equal
 
 _POINTS: Final = 8
 _ENOUGH: Final = 3
+_PRIMES: Final = (7, 3, 11, 5, 13, 19, 17, 23, 29, 37, 31, 41, 47, 43, 53, 61, 59, 67, 73, 71)
 _GRID: Final = tuple(Fraction(top, 10) for top in (-401, -101, -41, -21, -11, -5, 1, 5, 11, 21, 41, 101, 401))
 _FINE: Final = Fraction(1, 2**40)
 _CLEARLY: Final = 1e-4
-"""A value this far from zero is no zero, even beside one that is known to 2^-40."""
-_PRIMES: Final = (7, 3, 11, 5, 13, 19, 17, 23, 29, 37, 31, 41, 47, 43, 53, 61, 59, 67, 73, 71)
+"""A value this far from zero is no zero, not even beside one that is known to 2^-40."""
 
 
 def same_formula(first: Formula, second: Formula) -> bool | None:
     """Whether two formulas are equal wherever both are real; None where evaluating them does not tell for certain.
 
-    Open is left what decimals may have been rounded from, and formulas of which one is real where the other is not
-    (`2 ln x`, `ln x^2`).
+    Open is left what decimals in a formula may have been rounded from, and formulas of which one is real where the
+    other is not (`2 ln x`, `ln x^2`).
 
     Raises:
-        TooLarge: as `tasks.verify.arithmetic.close`, of constants.
+        TooLargeError: as `tasks.verify.maths.arithmetic.close`, of constants.
     """
-    decimal = first.decimal or second.decimal
-    if not first.names and not second.names:
-        values = _value(first, {}), _value(second, {})
-        if values[0] is None or values[1] is None:
-            return None
-        if decimal and (first.literal or second.literal):
-            left, right = fraction(values[0]), fraction(values[1])
-            return None if left is None or right is None else same_number(left, right)
-        told = close(*values)
-        return None if decimal and not told and may_be_rounded(*values) else told
-    told = _same_at_points(first, second)
-    return told or None if decimal else told
-
-
-def multiples(first: Formula, second: Formula) -> Value | None:
-    """By what number the first is a multiple of the second: then both are zero at the same points. None: by no number."""
-    ratios = []
-    for point in _points(first, second):
-        values = _value_at(first, point), _value_at(second, point)
-        if values[0] and values[1]:
-            ratios.append(divide(values[0], values[1]))
-    alike = len(ratios) >= _ENOUGH and all(close(ratios[0], other) for other in ratios)
-    return ratios[0] if alike else None
+    if first.names or second.names:
+        told = _same_at_points(first, second)
+        return told or None if first.decimal or second.decimal else told
+    left, right = _value(first, {}), _value(second, {})
+    if left is None or right is None:
+        return None
+    if not (first.decimal or second.decimal):
+        return close(left, right)
+    if first.literal or second.literal:
+        rounded = fraction(left), fraction(right)
+        return None if rounded[0] is None or rounded[1] is None else equal(rounded[0], rounded[1])
+    return close(left, right) or (None if may_be_rounded(left, right) else False)
 
 
 def difference(first: Formula, second: Formula) -> Formula:
     """The first less the second."""
-    minus = Fraction(-1)
     return Formula(
-        lambda point: add(first.at(point), multiply(minus, second.at(point))),
+        lambda point: add(first.at(point), multiply(Fraction(-1), second.at(point))),
         first.names | second.names,
         decimal=first.decimal or second.decimal,
         imaginary=first.imaginary or second.imaginary,
     )
 
 
+def multiples(first: Formula, second: Formula) -> Value | None:
+    """By what number the first is a multiple of the second: then both are zero at the same points. None: by no number."""
+    ratios = []
+    for point in _points(first, second):
+        left, right = _value_at(first, point), _value_at(second, point)
+        if left and right:
+            ratios.append(divide(left, right))
+    alike = len(ratios) >= _ENOUGH and all(close(ratios[0], other) for other in ratios)
+    return ratios[0] if alike else None
+
+
 def same_zeros(first: Formula, second: Formula) -> bool | None:
     """Whether two formulas are zero at the same points; None where that does not show.
 
-    They are if one is a multiple of the other. Else the zeros of each are put into the other, where they are easy to
-    find: along a variable of which the formula is linear, and exact.
+    They are if one is a multiple of the other. Else zeros of each are put into the other.
     """
     if multiples(first, second) is not None:
         return True
@@ -92,16 +91,17 @@ def same_zeros(first: Formula, second: Formula) -> bool | None:
 
 
 def _zeros_within(first: Formula, second: Formula) -> bool | None:
-    """Whether the second is zero where the first is. False is certain; True only if the zeros are exact."""
+    """Whether the second is zero where the first is. False is certain; True takes zeros that are exact."""
     met = 0
     for point in _points(first, second):
         for name in sorted(first.names):
             exact = _straight_zero(first, point, name)
             zero = _crossing(first, point, name) if exact is None else exact
             value = None if zero is None else _value_at(second, {**point, name: zero})
-            if value is not None and abs(value) > (0 if isinstance(value, Fraction) and exact is not None else _CLEARLY):
+            known = exact is not None and isinstance(value, Fraction)
+            if value is not None and abs(value) > (0 if known else _CLEARLY):
                 return False
-            met += exact is not None and isinstance(value, Fraction)
+            met += known
     return True if met >= _ENOUGH else None
 
 
@@ -124,12 +124,13 @@ def _crossing(formula: Formula, point: Point, name: str) -> Fraction | None:
     for low, high in pairwise(_GRID):
         below = side(low)
         if below * side(high) < 0:
-            while high - low > _FINE:
-                middle = (low + high) / 2
-                low, high = (middle, high) if side(middle) == below else (low, middle)
-            value = _value_at(formula, {**point, name: low})
+            start, end = low, high
+            while end - start > _FINE:
+                middle = (start + end) / 2
+                start, end = (middle, end) if side(middle) == below else (start, middle)
+            value = _value_at(formula, {**point, name: start})
             if value is not None and abs(value) < _CLEARLY:
-                return low
+                return start
     return None
 
 
@@ -154,15 +155,15 @@ def _same_at_points(first: Formula, second: Formula) -> bool | None:
 def _value(formula: Formula, point: Point) -> Value | None:
     try:
         return formula.at(point)
-    except (Undefined, RecursionError):
+    except (UndefinedError, RecursionError):
         return None
 
 
 def _value_at(formula: Formula, point: Point) -> Value | None:
-    """The value at one of several points, of which some may be given up."""
+    """The value at one of several points, which may be given up."""
     try:
         return _value(formula, point)
-    except TooLarge:
+    except TooLargeError:
         return None
 
 

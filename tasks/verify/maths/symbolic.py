@@ -18,11 +18,11 @@ from sympy.core.relational import Relational  # type: ignore[import-untyped]
 
 from schemas.tables import Status
 from tasks.verify.contract import CORRECT, Outcome, incorrect
-from tasks.verify.numbers import clean, same
-from tasks.verify.quantities import measured, quantity
-from tasks.verify.spelling import respell
+from tasks.verify.maths.numbers import clean, same
+from tasks.verify.maths.quantities import measured, quantity
+from tasks.verify.maths.spelling import respell
 
-Formula = Any
+Parsed = Any
 """What math-verify makes of an answer; sympy has no types."""
 
 _TARGETS: Final = (LatexExtractionConfig(),)
@@ -66,14 +66,14 @@ def check(reference: str, answer: str) -> Outcome:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> Formula | None:
-    """Parse the whole text as one formula; a part of it (`50` in `50 + x`) must never stand for it. None: no formula."""
+def _parsed(text: str) -> Parsed | None:
+    """Parse the whole text as one formula: a part of it (`50` in `50 + x`) must never stand for it. None: it is none."""
     parsed = parse(f"${text}$", _TARGETS, parsing_timeout=None, raise_on_error=True)
     # Its last item is the text itself, which could match on its own.
     return parsed[0] if parsed and not isinstance(parsed[0], str) else None
 
 
-def _equal(expected: Formula, found: Formula) -> bool:
+def _equal(expected: Parsed, found: Parsed) -> bool:
     expected, found = map(_region, (expected, found))
     if all(isinstance(side, sympy.FiniteSet) for side in (expected, found)):
         return _same_set(expected, found)
@@ -85,12 +85,12 @@ def _equal(expected: Formula, found: Formula) -> bool:
     return equal and (not all(map(_is_constant, (expected, found))) or _near(expected, found))
 
 
-def _is_constant(side: Formula) -> bool:
+def _is_constant(side: Parsed) -> bool:
     return isinstance(side, sympy.Expr) and not side.free_symbols
 
 
-def _same_value(expected: Formula, found: Formula) -> bool | None:
-    """Integrals and sums by their values, for finding them in symbols may take forever; None where digits are uncertain."""
+def _same_value(expected: Parsed, found: Parsed) -> bool | None:
+    """Integrals and sums by their values, for symbols may take forever; None where digits are uncertain."""
     left, right = values = [side.evalf(_PRECISION) for side in (expected, found)]
     digits = [digit for value in values for digit in value.atoms(sympy.Float)]
     known = all(value.is_number and value.is_finite for value in values) and all(one._prec > _BITS for one in digits)
@@ -99,7 +99,7 @@ def _same_value(expected: Formula, found: Formula) -> bool | None:
     return bool(abs(left - right) <= _SAME * max(abs(left), abs(right)))
 
 
-def _same_set(expected: Formula, found: Formula) -> bool:
+def _same_set(expected: Parsed, found: Parsed) -> bool:
     """In any order; a subset is not the set (#47)."""
     left = list(found.args)
     for one in expected.args:
@@ -110,20 +110,21 @@ def _same_set(expected: Formula, found: Formula) -> bool:
     return not left
 
 
-def _region(side: Formula) -> Formula:
+def _region(side: Parsed) -> Parsed:
     """`x < 3 or x > 5`, which is read as a set of inequalities, as the numbers that it holds for."""
-    if isinstance(side, sympy.FiniteSet) and all(isinstance(part, Relational) and _is_solved(part) for part in side.args):
-        return sympy.Union(*(part.as_set() for part in side.args))
-    return side
+    if not isinstance(side, sympy.FiniteSet):
+        return side
+    solved = all(isinstance(part, Relational) and _is_solved(part) for part in side.args)
+    return sympy.Union(*(part.as_set() for part in side.args)) if solved else side
 
 
-def _is_solved(relation: Formula) -> bool:
+def _is_solved(relation: Parsed) -> bool:
     """Whether it says between which numbers a variable lies, and no more."""
     parts = relation.args if isinstance(relation, sympy.And) else (relation,)
     return all(part.lhs.is_Symbol != part.rhs.is_Symbol and len(part.free_symbols) == 1 for part in parts)
 
 
-def _near(expected: Formula, found: Formula) -> bool:
+def _near(expected: Parsed, found: Parsed) -> bool:
     """A second look at constants: tiny ones (#14) and 1 ± 1/e (PR 82) were found equal that are not."""
     left, right = (sympy.N(side.doit(), _PRECISION) for side in (expected, found))
     if not (left.is_number and right.is_number and left.is_finite and right.is_finite):

@@ -1,8 +1,8 @@
 r"""Exact rules on answers: plain numbers and identical text. What they do not settle for certain is None.
 
 A plain number is an integer, a decimal, a simple or mixed fraction (`7/2`, `\frac{7}{2}`, `3\frac12`), a repeating
-decimal (`0.\overline{3}`) or any of the first two with a currency sign, a percent sign, thousands separators, a power of
-ten (`4.5e33`, `4.5 \times 10^{33}`) or a scale word (`1.8 billion`). `0,111` is none: its comma separates no thousands.
+decimal (`0.\overline{3}`) or any of the first two with a currency sign, a percent sign, thousands separators, a power
+of ten (`4.5e33`, `4.5 \times 10^{33}`) or a scale word (`1.8 billion`). `0,111` is none: its comma separates no thousands.
 """
 
 import re
@@ -177,27 +177,28 @@ def _based(text: str) -> Number | None:
 
 
 def _same_number(first: Number, second: Number) -> bool | None:
-    units = first.unit, second.unit
     if "base" in first.unit + second.unit:
         return _same_based(first, second)
-    if all(units) and units[0] != units[1]:
+    if first.unit != second.unit and first.unit and second.unit:
         return None
-    decimals = first.ratio is None and second.ratio is None
-    if decimals and first.digits == second.digits:
-        return True
-    if decimals and "%" not in units and first.digits.endswith(".") and second.digits.endswith("."):
-        return False
-    if max(len(first.digits), len(second.digits)) > _DIGITS_MAX:
-        return None
+    if first.ratio is None and second.ratio is None:
+        if first.digits == second.digits:
+            return True
+        if "%" not in (first.unit, second.unit) and first.digits.endswith(".") and second.digits.endswith("."):
+            return False
+    return None if max(len(first.digits), len(second.digits)) > _DIGITS_MAX else _same_value(first, second)
+
+
+def _same_value(first: Number, second: Number) -> bool:
     left, right = (Fraction(one.digits) if one.ratio is None else one.ratio for one in (first, second))
     exact = first.ratio is not None and second.ratio is not None
-    told = close(left, right, exact=exact)
-    if not told and "%" in units and "" in units:  # `10%` is `0.1`, and `10` too, as graders have it
-        return close(*((left / 100, right) if first.unit else (left, right / 100)), exact=exact)
-    return told
+    if not equal(left, right, exact=exact) and {first.unit, second.unit} == {"%", ""}:
+        left, right = (left / 100, right) if first.unit else (left, right / 100)
+        # `10%` is `0.1`, and `10` too, as graders have it.
+    return equal(left, right, exact=exact)
 
 
-def close(left: Fraction, right: Fraction, *, exact: bool = False) -> bool:
+def equal(left: Fraction, right: Fraction, *, exact: bool = False) -> bool:
     """Whether two numbers are equal, or with decimals among them, at six places after the point as in math-verify.
 
     Where six places are not enough to see a difference, three digits must agree too.
