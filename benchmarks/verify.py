@@ -112,17 +112,17 @@ def against_math_verify(folder: str, times: int) -> tuple[dict[str, float], list
     runs = [(staged(rows, folder), clock(lambda: math_verify(rows))) for _ in range(times)]
     (_, verdicts), (_, right) = runs[-1]
     given: list[Any] = data.traces["source_labels"].to_pylist()
-    labels = dict(zip(data.traces["trace_id"].to_pylist(), (dict(one)["is_correct"] == "true" for one in given), strict=True))
-    ours = {row["trace_id"]: row["status"] == Status.CORRECT for row in verdicts.select(["trace_id", "status"]).to_pylist()}
-    worse = [name for name, label in labels.items() if right[name] == label and ours[name] != label]
+    labels = [dict(one)["is_correct"] == "true" for one in given]
+    ours = said_right(verdicts)
+    theirs = [right[name] for name in data.traces["trace_id"].to_pylist()]
     rates = [len(labels) / statistics.median(run[side][0] for run in runs) for side in (0, 1)]
     metrics = {
         "vs_math_verify": statistics.median(theirs[0] / own[0] for own, theirs in runs),
         "verdicts_per_s": rates[0],
         "math_verify_per_s": rates[1],
         "agreement": agreements(data.traces, verdicts)["math"].share,
-        "agreement_math_verify": statistics.fmean(right[name] == label for name, label in labels.items()),
-        "worse_rows": float(len(worse)),
+        "agreement_math_verify": agreement(theirs, labels),
+        "worse_rows": worse(ours, theirs, labels),
     }
     return metrics, [["GSM8K traces", f"{len(labels):,}", f"{rates[0]:,.0f}", f"{rates[1]:,.0f}"]]
 
@@ -132,29 +132,44 @@ def on_golden(pool: WorkerPool) -> tuple[dict[str, float], list[list[str]]]:
     cases: list[dict[str, Any]] = json.loads(GOLDEN.read_text("utf-8"))
     pairs = [(case["reference"], case["answer"]) for case in cases]
     rows = rows_of([(reference, rf"\boxed{{{answer}}}") for reference, answer in pairs])
-    ours = [status == Status.CORRECT for status in verify_traces(*rows, CONFIG, pool)["status"].to_pylist()]
-    theirs = dict(pool.map(same, pairs, deadline_s=60, prepare=prepare))
-    plain = [result.value if isinstance(result := theirs[place], Done) else None for place in range(len(pairs))]
+    ours = said_right(verify_traces(*rows, CONFIG, pool))
+    results = dict(pool.map(same, pairs, deadline_s=60, prepare=prepare))
+    theirs = [result.value if isinstance(result := results[place], Done) else None for place in range(len(pairs))]
     labels = [case["right"] for case in cases]
     lines = [
         [case["reference"], case["answer"], *("right" if said else "wrong" for said in (case["right"], own, other))]
-        for case, own, other in zip(cases, ours, plain, strict=True)
+        for case, own, other in zip(cases, ours, theirs, strict=True)
         if own != other
     ]
     metrics = {
         "golden_cases": float(len(cases)),
-        "golden_agreement": statistics.fmean(own == label for own, label in zip(ours, labels, strict=True)),
-        "golden_agreement_math_verify": statistics.fmean(other == label for other, label in zip(plain, labels, strict=True)),
-        "golden_worse": float(sum(own != label == other for own, other, label in zip(ours, plain, labels, strict=True))),
+        "golden_agreement": agreement(ours, labels),
+        "golden_agreement_math_verify": agreement(theirs, labels),
+        "golden_worse": worse(ours, theirs, labels),
     }
     return metrics, lines
 
 
+def said_right(verdicts: pa.Table) -> list[bool]:
+    """Whether each trace was found correct."""
+    return [status == Status.CORRECT for status in verdicts["status"].to_pylist()]
+
+
+def agreement(said: Sequence[bool | None], labels: Sequence[bool]) -> float:
+    """The share that is as labelled."""
+    return statistics.fmean(one == label for one, label in zip(said, labels, strict=True))
+
+
+def worse(ours: Sequence[bool], theirs: Sequence[bool | None], labels: Sequence[bool]) -> float:
+    """How often we are wrong and they are right."""
+    return float(sum(own != label == other for own, other, label in zip(ours, theirs, labels, strict=True)))
+
+
 def rows_of(pairs: Sequence[tuple[str, str]], name: str = "") -> Rows:
     """A problem and a trace for each reference and text, with ids that begin with a name."""
-    ids = [f"{name}{place}" for place in range(len(pairs))]
-    problems = [{"problem_id": one, "domain": Domain.MATH, "reference": pair[0]} for one, pair in zip(ids, pairs, strict=True)]
-    traces = [{"trace_id": one, "problem_id": one, "text": pair[1]} for one, pair in zip(ids, pairs, strict=True)]
+    named = [(f"{name}{place}", *pair) for place, pair in enumerate(pairs)]
+    problems = [{"problem_id": one, "domain": Domain.MATH, "reference": reference} for one, reference, _ in named]
+    traces = [{"trace_id": one, "problem_id": one, "text": text} for one, _, text in named]
     return Rows(table_of(PROBLEMS, problems), table_of(TRACES, traces))
 
 
@@ -168,7 +183,11 @@ def table_of(schema: pa.Schema, records: Sequence[Mapping[str, object]]) -> pa.T
 def hanging() -> list[tuple[str, str]]:
     """A hundred references and answers, ten of each kind."""
     numbers = range(11, 11 + ROWS // 100 // len(HANGS))
-    return [tuple(text.replace("N", str(number)) for text in pair) for number in numbers for pair in HANGS.values()]  # type: ignore[misc]
+    return [
+        (reference.replace("N", str(number)), answer.replace("N", str(number)))
+        for number in numbers
+        for reference, answer in HANGS.values()
+    ]
 
 
 def with_hangs(rows: Rows) -> Rows:
@@ -204,9 +223,11 @@ def hang_rates(folder: str, times: int, pool: WorkerPool) -> tuple[dict[str, flo
         runs = [[staged(one, folder) for one in both] for _ in range(times + 1)][1:]
         seconds = [statistics.median(run[side][0] for run in runs) for side in (0, 1)]
         metrics[name] = statistics.median(run[0][0] / run[1][0] for run in runs)
-        said = Counter(runs[-1][1][1].filter(pc.starts_with(runs[-1][1][1]["trace_id"], HUNG))["status"].to_pylist())
-        metrics[f"{name.removesuffix('_ratio')}_incorrect"] = float(said["incorrect"])
-        lines.append([name, *(f"{ROWS / each:,.0f}" for each in seconds), ", ".join(f"{n} {one}" for one, n in said.items())])
+        verdicts = runs[-1][1][1]
+        said = Counter(verdicts.filter(pc.starts_with(verdicts["trace_id"], HUNG))["status"].to_pylist())
+        metrics[f"{name}_incorrect"] = float(said[Status.INCORRECT])
+        counts = ", ".join(f"{count} {status}" for status, count in said.items())
+        lines.append([name, *(f"{ROWS / each:,.0f}" for each in seconds), counts])
     return metrics, lines
 
 
@@ -221,7 +242,8 @@ def main() -> None:
         golden, differing = on_golden(pool)
         hangs, with_and_without = hang_rates(folder, options.times, pool)
     publish("verify", ["rows", "count", "tracemill rows/s", "math-verify rows/s"], rates, {})
-    publish("golden answers on which they differ", ["reference", "answer", "label", "tracemill", "math-verify"], differing, {})
+    said = ["reference", "answer", "label", "tracemill", "math-verify"]
+    publish("golden answers on which they differ", said, differing, {})
     header = ["rows", "without, rows/s", "with 1 % that hang", "said of those"]
     publish("answers that hang math-verify", header, with_and_without, speed | golden | hangs)
     write(options.json, speed | golden | hangs)

@@ -2,7 +2,8 @@ r"""Exact rules on answers: plain numbers and identical text. What they do not s
 
 A plain number is an integer, a decimal, a simple or mixed fraction (`7/2`, `\frac{7}{2}`, `3\frac12`), a repeating
 decimal (`0.\overline{3}`) or any of the first two with a currency sign, a percent sign, thousands separators, a power
-of ten (`4.5e33`, `4.5 \times 10^{33}`) or a scale word (`1.8 billion`). `0,111` is none: its comma separates no thousands.
+of ten (`4.5e33`, `4.5 \times 10^{33}`) or a scale word (`1.8 billion`). `0,111` is none, for its comma separates no
+thousands.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Equality of formulas by evaluating them: constants to many digits, formulas with variables at a few points.
 
-Two that differ agree at a random point with probability 0 (for polynomials: Schwartz, J. ACM 27, 1980). So this tells in
-microseconds what simplifying tells slowly or, for some formulas, never.
+Two that differ agree at a random point with probability 0 (for polynomials: Schwartz, J. ACM 27, 1980). So this tells
+in microseconds what simplifying tells slowly or, for some formulas, never.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def difference(first: Formula, second: Formula) -> Formula:
 
 
 def multiples(first: Formula, second: Formula) -> Value | None:
-    """By what number the first is a multiple of the second: then both are zero at the same points. None: by no number."""
+    """By what number the first is a multiple of the second, so that both are zero at the same points; None by none."""
     ratios = []
     for point in _points(first, second):
         left, right = _value_at(first, point), _value_at(second, point)

@@ -67,7 +67,7 @@ def check(reference: str, answer: str) -> Outcome:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Parsed | None:
-    """Parse the whole text as one formula: a part of it (`50` in `50 + x`) must never stand for it. None: it is none."""
+    """Parse the whole text as one formula, for no part (`50` of `50 + x`) may stand for it; None if it is none."""
     parsed = parse(f"${text}$", _TARGETS, parsing_timeout=None, raise_on_error=True)
     # Its last item is the text itself, which could match on its own.
     return parsed[0] if parsed and not isinstance(parsed[0], str) else None
