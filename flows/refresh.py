@@ -13,6 +13,7 @@ from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, joined
 from schemas.summary import Summary
 from tasks.decontaminate.task import decontaminate
@@ -40,7 +41,11 @@ class Tools(NamedTuple):
 
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
-    recipe: str, lake: str = "data/lake", overrides: Sequence[str] = (), target_accepted: int | None = None
+    recipe: str,
+    lake: str = "data/lake",
+    overrides: Sequence[str] = (),
+    target_accepted: int | None = None,
+    sample: bool = True,  # noqa: FBT001, FBT002 - a switch on Prefect's form
 ) -> ReleaseManifest:
     """Add to a recipe's data set and publish it.
 
@@ -49,6 +54,8 @@ def refresh(
         lake: A folder or an fsspec URL.
         overrides: Settings that differ from the recipe's, each as `key.key=value`.
         target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
+        sample: Ask for new problems and traces. Without, what is there is curated again, as after a change of the
+            verifiers, benchmarks or rules.
 
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
@@ -57,13 +64,15 @@ def refresh(
     store = Lake(lake)
     with logged():
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), target_accepted)
+            tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
         return publish(store, config, tables, summary)
 
 
 def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:
-    """One round; with a target as many as it takes, as long as each adds something."""
+    """One round; with a target as many as it takes, as long as each adds something; with target 0 nothing new."""
     last = next((one for one in reversed(store.snapshots()) if one.recipe == config.name), None)
+    if target == 0 and last is None:
+        raise LakeError(f"recipe {config.name}: this lake has nothing of it to curate again; sample first")
     before: Tables = last.tables if last else {}
     goal = Goal(target, last.summary.accepted if last and last.summary else 0)
     while True:

@@ -59,7 +59,10 @@ class VerifyConfig(ConfigBase):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        plugins.configure(PACKAGE, self.verifiers)
+        for name, settings in plugins.configure(PACKAGE, self.verifiers).items():
+            # A worker that is killed at the deadline cannot tell that the program was too slow.
+            if settings.model_dump(exclude_unset=True).get("time_s", 0) >= self.deadline_s:
+                raise ValueError(f"verifiers.{name}.time_s has to be below deadline_s, {self.deadline_s:g}")
         plugins.configure(FILTERS, self.filters)
         if unknown := self.rule.unknown(self.verifiers):
             raise ValueError(f"rule: {', '.join(unknown)} not among the verifiers {', '.join(self.verifiers)}")

@@ -144,6 +144,12 @@ def test_agreement_on_real_labelled_traces(pool: WorkerPool, tables: TableMaker)
     assert gold_failures(problems, pool=pool).num_rows == 0
 
 
+def test_a_program_may_not_take_as_long_as_its_worker() -> None:
+    assert VerifyConfig(verifiers={"code": {"time_s": 4}}, deadline_s=5)
+    with pytest.raises(ValueError, match=r"verifiers\.code\.time_s has to be below deadline_s, 5"):
+        VerifyConfig(verifiers={"code": {"time_s": 5}}, deadline_s=5)
+
+
 def labelled_traces(tables: TableMaker) -> tuple[pa.Table, pa.Table]:
     rows = [json.loads(line) for line in SOLUTIONS.read_text("utf-8").splitlines()]
     problems, _ = tables([(row["ground_truth"].rsplit("A: ", 1)[1], "") for row in rows])
