@@ -95,7 +95,7 @@ def _spread(rows: pa.Table) -> list[dict[str, str]]:
 
 
 def _rows(table: pa.Table, key: str, ids: list[str]) -> dict[str, dict[str, str]]:
-    return {row[key]: row for row in table.filter(ds.field(key).isin(ids)).to_pylist()}
+    return {row[key]: row for row in table.filter(ds.field(key).isin(pa.array(ids, pa.string()))).to_pylist()}
 
 
 def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, str]) -> str:

@@ -76,6 +76,10 @@ class TerminalWatcher:
         """Note tokens and accepted traces."""
         self._stages[stage][1].measure(amounts)
 
+    def noted(self, message: str) -> None:
+        """Write it above the bars."""
+        self._console.print(message, highlight=False, soft_wrap=True, markup=False)
+
     def finished(self, stage: str) -> None:
         """Fill the bar, or write the stage's line."""
         bar, pace = self._stages[stage]

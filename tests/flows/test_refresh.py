@@ -95,6 +95,12 @@ def test_a_target_out_of_reach_ends_when_nothing_is_left_to_ask(generating: str,
     assert release.summary.accepted < 5_000
 
 
+def test_a_run_of_which_nothing_is_left_says_what_was_dropped(generating: str, tmp_path: Path) -> None:
+    overrides = ["problems.count=4", "problems.gate.max_chars=10"]
+    with pytest.raises(TracemillError, match=r"nothing is left to publish \(dropped: 4 problems by problems\)"):
+        refresh(generating, str(tmp_path / "lake"), overrides)
+
+
 def test_without_sampling_what_is_there_is_verified_again(
     generating: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
