@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.base import ConfigBase
 from schemas.errors import EngineError, RecipeError
-from tasks.engines.contract import Completion, Engine, Finish, Identity, Request, Sampling
+from tasks.engines.contract import Completion, Engine, Finish, Identity, Request
 from tasks.engines.guard import Guard
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import revision_of
@@ -23,6 +23,7 @@ from tasks.engines.template import Template, load_template
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs, AsyncLLMEngine, SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
 _MESSAGE_MAX: Final = 500
 _ENVIRONMENT: Final = {
@@ -66,6 +67,7 @@ class _Package(NamedTuple):
     engine: "type[AsyncLLMEngine]"
     engine_args: "type[AsyncEngineArgs]"
     sampling_params: "type[SamplingParams]"
+    structured: "type[StructuredOutputsParams]"
     final_only: Any
     offline: Any
     """Tells vLLM to be set up for throughput: otherwise it takes in fewer completions at once by default."""
@@ -144,7 +146,7 @@ class VllmEngine:
             return refused(request, str(exc))
 
     async def _sample(self, llm: "AsyncLLMEngine", package: _Package, request: Request, ids: list[int]) -> Completion:
-        params = _params(package, request.sampling, self._context - len(ids))
+        params = _params(package, request, self._context - len(ids))
         # The form with a type is passed on as it is, without a detour through vLLM's thread for tokenizing.
         prompt: Any = {"type": "token", "prompt_token_ids": ids}
         async for output in llm.generate(prompt, params, str(next(self._numbers))):
@@ -176,7 +178,7 @@ def _import() -> _Package:
         from vllm import AsyncEngineArgs, AsyncLLMEngine, SamplingParams
         from vllm.exceptions import VLLMClientError
         from vllm.platforms import current_platform
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.exceptions import EngineDeadError
     except ImportError as exc:
@@ -185,6 +187,7 @@ def _import() -> _Package:
         engine=AsyncLLMEngine,
         engine_args=AsyncEngineArgs,
         sampling_params=SamplingParams,
+        structured=StructuredOutputsParams,
         final_only=RequestOutputKind.FINAL_ONLY,
         offline=UsageContext.LLM_CLASS,
         dead=EngineDeadError,
@@ -214,13 +217,15 @@ async def _given_up(loading: "asyncio.Future[AsyncLLMEngine]") -> None:
         loading.result().shutdown()
 
 
-def _params(package: _Package, sampling: Sampling, room: int) -> "SamplingParams":
+def _params(package: _Package, request: Request, room: int) -> "SamplingParams":
+    sampling, schema = request.sampling, request.json_schema
     return package.sampling_params(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         max_tokens=min(sampling.max_tokens, room),
         stop=list(sampling.stop),
         seed=sampling.seed,
+        structured_outputs=package.structured(json=schema) if schema else None,
         output_kind=package.final_only,
     )
 
