@@ -38,6 +38,8 @@ _ENVIRONMENT: Final = {
 """Set where the environment does not: quiet unless something fails, and no forks of a process with threads."""
 _ON_CPU: Final = {"enforce_eager": True, "enable_chunked_prefill": False}
 """vLLM 0.32 dies there of a prompt that is read in parts and whose request has a seed."""
+_COMPACT_JSON: Final = {"structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True}}
+"""Else a reply that is held to a JSON schema may be blanks without end, which are JSON too."""
 
 
 class Config(ConfigBase):
@@ -198,10 +200,16 @@ def _import() -> _Package:
 
 def _engine_args(package: _Package, config: Config, model: str, revision: str | None) -> "AsyncEngineArgs":
     given = config.model_dump(exclude={"engine_args", "chat_template"}, exclude_none=True)
-    ours = {"model": model, "revision": revision, "tokenizer_revision": revision, "enable_prefix_caching": True}
+    ours: dict[str, Any] = {
+        "model": model,
+        "revision": revision,
+        "tokenizer_revision": revision,
+        "enable_prefix_caching": True,
+    }
     quiet = {"disable_log_stats": True, "use_tqdm_on_load": False}
     try:
-        return package.engine_args(**((_ON_CPU if package.on_cpu else {}) | ours | quiet | given | config.engine_args))
+        ours |= quiet | _COMPACT_JSON | (_ON_CPU if package.on_cpu else {})
+        return package.engine_args(**(ours | given | config.engine_args))
     except (TypeError, ValueError) as exc:
         raise RecipeError(f"engine vllm: engine_args: {_message(exc)}") from exc
 
