@@ -1,10 +1,10 @@
 """Judges in a run: a server that grades sums, and the bundled model, which cannot."""
 
+import asyncio
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -81,18 +81,14 @@ def server() -> Iterator[tuple[Grader, str]]:
 
     @app.post("/v1/chat/completions")
     async def chat(http: Request) -> Any:
-        import asyncio
-
         return await asyncio.to_thread(grader.reply, await http.json())
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:
         time.sleep(0.02)
+    port = running.servers[0].sockets[0].getsockname()[1]
     yield grader, f"http://127.0.0.1:{port}/v1"
     running.should_exit = True
     thread.join()
@@ -209,16 +205,6 @@ def test_verifiers_first_and_a_judge_for_what_they_leave_open(
     assert {one.verifier: one.unverifiable for one in release.summary.agreements} == {"grader": 0}
 
 
-def test_a_second_look_at_what_a_verifier_rejected(recipe: str, lake: str, wise: str, grader: Grader) -> None:
-    """Where `when` names incorrect traces only, these are put to it; by the rule `any` it may bring some back."""
-    blind = "verify.verifiers={math: {phrases: [nothing], markers: [nothing]}}"
-    some = "judges.grader={grade: {model: wise, when: [incorrect]}}"
-    release = curate(recipe, lake, [wise, some, blind, "verify.rule=any"])
-    judged = [row for row in newest(lake, "verdicts") if row["verifier"] == "math" and row["status"] == "incorrect"]
-    assert len(grader.asked) == len(judged) > 0
-    assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
-
-
 def test_labels_measure_a_judge_too(recipe: str, lake: str, wise: str, grader: Grader, tmp_path: Path) -> None:
     gold = tmp_path / "gold.jsonl"
     question = "Basket 1 holds 1 red apples and 4 green apples; how many apples are in it?"
@@ -268,6 +254,7 @@ def test_a_server_that_is_away_ends_the_run_and_is_named(recipe: str, lake: str)
 
 
 def test_the_bundled_model_cannot_judge_and_the_run_goes_on(recipe: str, lake: str, traces: Path) -> None:
+    """It is asked for a second look at what the verifier rejected, and at nothing else."""
     traces.write_text("\n".join(traces.read_text().splitlines()[:4]))
     tiny = f"models.tiny={{model: '{DATA}/models/tiny-reasoner'}}"
     judges = "judges.grader={grade: {model: tiny, sampling: {temperature: 0, max_tokens: 12}, when: [incorrect]}}"
