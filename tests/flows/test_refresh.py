@@ -65,8 +65,11 @@ def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, 
     assert row["model_revision"]
     assert row["template_hash"]
 
+    first_tables = Lake(lake).newest()
     second = refresh(generating, lake)
     assert (second.version, second.previous) == ("v2", "v1")
+    # Nothing of the first round was made again.
+    assert all(set(refs) <= set(Lake(lake).newest()[name]) for name, refs in first_tables.items())
     new_traces = traces(lake)
     assert old_traces.items() <= new_traces.items()
     assert len(new_traces) > len(old_traces)
