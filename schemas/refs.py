@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ Tables = dict[str, tuple[Ref, ...]]
 def joined(*several: Tables) -> Tables:
     """All refs of several stages, by table, in order."""
     return {name: tuple(ref for one in several for ref in one.get(name, ())) for one in several for name in one}
+
+
+def added(rounds: Sequence[Tables], *more: Sequence[Tables]) -> list[Tables]:
+    """Each round's tables with those that stages made of it."""
+    return [joined(*tables) for tables in zip(rounds, *more, strict=True)]
 
 
 class Stage(ConfigBase):
