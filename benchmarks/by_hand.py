@@ -1,8 +1,7 @@
-"""Three stages beside what a home-made script would do with the usual packages, on the same rows, in one run.
+"""Two stages beside what a home-made script would do with the usual packages, on the same rows, in one run.
 
-verify: math-verify on each trace's final answer. dedupe: datasketch's MinHashLSH as its documentation shows it, on
-3-word shingles. decontaminate: a Python set of the benchmark's 8-grams. Rows: the 5,276 labelled GSM8K traces and
-their 1,319 questions, repeated under other names for dedupe and decontamination.
+dedupe: datasketch's MinHashLSH as its documentation shows it, on 3-word shingles. decontaminate: a Python set of the
+benchmark's 8-grams. Rows: the 5,276 labelled GSM8K traces and their 1,319 questions, repeated under other names.
 """
 
 import json
@@ -12,10 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from datasketch import MinHash, MinHashLSH
-from math_verify import ExprExtractionConfig, parse, verify
 
 from benchmarks.curate import GSM8K, copies
 from benchmarks.results import arguments, publish, write
@@ -26,10 +23,6 @@ from tasks.ingest.config import IngestConfig
 from tasks.ingest.ingest import Imported, import_rows
 from tasks.sources import Row
 from tasks.text.words import Splitting
-from tasks.verify.agreement import agreements
-from tasks.verify.verify import VerifyConfig
-from tasks.verify.verify import verify as verify_traces
-from tasks.workers import WorkerPool
 
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 THRESHOLD = 0.8
@@ -51,17 +44,6 @@ def imported(traces: int) -> Imported:
     solutions = [json.loads(line) for line in (GSM8K / "example_model_solutions.jsonl").open()]
     rows = (Row(f"line {n}", n, json.loads(line)) for n, line in enumerate(copies(solutions, traces)))
     return next(import_rows(rows, config))
-
-
-def math_verify(data: Imported) -> dict[str, bool]:
-    """One trace after the other: both answers parsed, then compared."""
-    gold = dict(zip(data.problems["problem_id"].to_pylist(), data.problems["reference"].to_pylist(), strict=True))
-    right = {}
-    for trace in data.traces.select(["trace_id", "problem_id", "text"]).to_pylist():
-        answer = trace["text"].rpartition("A: ")[2]
-        parsed = [parse(text, [ExprExtractionConfig()]) for text in (str(gold[trace["problem_id"]]), answer)]
-        right[trace["trace_id"]] = verify(*parsed)
-    return right
 
 
 def datasketch_lsh(texts: list[Any]) -> int:
@@ -91,19 +73,18 @@ def _grams(text: str) -> list[tuple[str, ...]]:
     return [tuple(split[start : start + 8]) for start in range(len(split) - 7)]
 
 
-def clock(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and what came of it."""
+def clock(work: Callable[[], Any]) -> float:
+    """Seconds that it takes."""
     began = time.perf_counter()
-    result = work()
-    return time.perf_counter() - began, result
+    work()
+    return time.perf_counter() - began
 
 
-def paired(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> tuple[float, float, Any, Any]:
+def paired(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> tuple[float, float]:
     """Median seconds of both, run alternately after one warm-up of ours."""
     ours()
     runs = [(clock(ours), clock(theirs)) for _ in range(times)]
-    seconds = [statistics.median(run[side][0] for run in runs) for side in (0, 1)]
-    return seconds[0], seconds[1], runs[-1][0][1], runs[-1][1][1]
+    return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
 
 
 def main() -> None:
@@ -114,28 +95,12 @@ def main() -> None:
     rows: list[list[str]] = []
     metrics: dict[str, float] = {}
 
-    def compare(name: str, count: int, ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[Any, Any]:
-        mine, hand, found, by_hand = paired(ours, theirs, options.times)
+    def compare(name: str, count: int, ours: Callable[[], Any], theirs: Callable[[], Any]) -> None:
+        mine, hand = paired(ours, theirs, options.times)
         rows.append([name, f"{count:,}", f"{count / mine:,.0f}", f"{count / hand:,.0f}", f"{hand / mine:.1f} ×"])
         metrics[f"{name}_vs_by_hand"] = hand / mine
-        return found, by_hand
 
-    small, large = imported(5_276), imported(21_104)
-    config = VerifyConfig.model_validate({"verifiers": {"math": {}}})
-    # Both sides start with sympy imported: ours in the workers, by the warm-up.
-    with WorkerPool() as pool:
-        verdicts, right = compare(
-            "verify",
-            5_276,
-            lambda: verify_traces(small.problems, small.traces, config, pool),
-            lambda: math_verify(small),
-        )
-    metrics["agreement"] = agreements(small.traces, verdicts)["math"].share
-    given: list[Any] = small.traces["source_labels"].to_pylist()
-    labels = [dict(one)["is_correct"] == "true" for one in given]
-    metrics["agreement_by_hand"] = float(
-        np.mean([right[name] == label for name, label in zip(right, labels, strict=True)])
-    )
+    large = imported(21_104)
     texts = large.traces["text"]
     compare(
         "dedupe",

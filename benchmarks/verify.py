@@ -92,7 +92,7 @@ def staged(rows: Rows, folder: str) -> tuple[float, pa.Table]:
     """Seconds of the whole stage, and its verdicts."""
     lake, tables = stored(rows, folder)
     began = time.perf_counter()
-    made = verify_stage.fn(lake, tables, CONFIG)
+    (made,) = verify_stage.fn(lake, [tables], CONFIG)
     return time.perf_counter() - began, lake.read(*made["verdicts"])
 
 
