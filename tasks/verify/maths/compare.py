@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from tasks.verify.maths.arithmetic import sign
 from tasks.verify.maths.formula import Formula, read
+from tasks.verify.maths.limits import refuse_endless
 from tasks.verify.maths.numbers import clean, number, same
 from tasks.verify.maths.pieces import NAME, SIGN, STRICT, UNCLEAR, Parts, intervals, is_less, parts, split, unwrapped
 from tasks.verify.maths.quantities import measured, quantity, same_time
@@ -43,12 +44,21 @@ def same_answer(reference: str, answer: str) -> bool | None:
     """Whether two answers are the same, or None where no rule tells for certain.
 
     Raises:
-        TooLargeError: a number in them would take too long to find, or too many digits to tell from the other.
+        TooLargeError: a number in them would take too long to find, or too many digits to tell from the other; or no
+            rule tells, and math-verify would not come to an end.
     """
     told = same(reference, answer)
     if told is not None:
         return told
     left, right = clean(reference), clean(answer)
+    told = _same_cleaned(left, right)
+    if told is None:
+        for text in (left, right):
+            refuse_endless(respell(text))
+    return told
+
+
+def _same_cleaned(left: str, right: str) -> bool | None:
     told = same_time(left, right)
     if told is not None or max(len(left), len(right)) > _LONGEST:
         return told
