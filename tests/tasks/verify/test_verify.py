@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def test_a_late_claim_is_an_error_and_the_rest_unaffected(pool: WorkerPool, tabl
     assert verdicts["status"].to_pylist() == ["correct", "error", "correct"]
     assert verdicts["reason"].to_pylist()[1] == "timed out after 1 s"
     assert verdicts["score"].to_pylist()[1] is None
+
+
+def test_it_works_where_multiprocessing_may_have_no_children(tables: TableMaker) -> None:
+    with get_context("spawn").Pool(1) as daemon:
+        verdicts = daemon.apply(verify, tables([("x+1", "A: 1+x"), ("f(x)", "A: f(y)")]))
+    assert verdicts["status"].to_pylist() == ["correct", "incorrect"]
 
 
 def test_what_a_check_raises_is_an_error(pool: WorkerPool, tables: TableMaker) -> None:
