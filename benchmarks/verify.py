@@ -240,7 +240,7 @@ def hang_rates(folder: str, times: int, pool: WorkerPool) -> tuple[dict[str, flo
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
-    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--times", type=int, default=9)
     parser.add_argument("--seed", type=int, default=0, help="of the fresh pairs")
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for all, and for the workers, which inherit it
