@@ -1,7 +1,9 @@
 """The overlaps worth storing: looked up by hash for all problems, chosen, then confirmed word by word."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +15,7 @@ from tasks.decontaminate.lookup import Pairs, build_indexes, find_pairs
 from tasks.decontaminate.overlap import Overlap, overlap
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings, Texts, map_batches
-from tasks.text.words import Splitting, Word, hash_words, words
-
-_BATCH_BYTES = 1 << 18
+from tasks.text.words import Splitting, hash_words, locate_words
 
 
 class Items(NamedTuple):
@@ -54,18 +54,17 @@ def gather(benchmarks: Mapping[str, pa.Table], splitting: Splitting) -> Items:
 
 def search(questions: Texts, items: Items, config: DecontaminateConfig) -> Iterator[Found]:
     """Yield, for each question and benchmark, its `max_items` best items, and for each item its best question."""
-    split_item = lru_cache(maxsize=None)(lambda item: words(items.texts[item], config.splitting))
-    row, question, ours = -1, "", list[Word]()
+    locate = partial(locate_words, splitting=config.splitting)
+    item_words = lru_cache(maxsize=None)(lambda item: locate(items.texts[item]))
     pairs = _candidates(questions, items, config)
-    for at in np.lexsort((pairs.items, pairs.rows)):
-        if pairs.rows[at] != row:
-            row = int(pairs.rows[at])
-            question = str(questions[row])
-            ours = words(question, config.splitting)
-        item = int(pairs.items[at])
-        shared = overlap(question, (ours, split_item(item)), config.ngram, config.whole_min)
-        if shared and _counts(shared.coverage, config):
-            yield Found(row, item, shared)
+    pairs = pairs.only(np.lexsort((pairs.items, pairs.rows)))
+    for row, numbers in groupby(zip(pairs.rows.tolist(), pairs.items.tolist(), strict=True), key=itemgetter(0)):
+        question = str(questions[row])
+        ours = locate(question)
+        for _, item in numbers:
+            shared = overlap(question, (ours, item_words(item)), config.ngram, config.whole_min)
+            if shared and _counts(shared.coverage, config):
+                yield Found(row, item, shared)
 
 
 def _counts(coverage: float, config: DecontaminateConfig) -> bool:
@@ -77,13 +76,16 @@ def _candidates(questions: Texts, items: Items, config: DecontaminateConfig) -> 
     lengths = items.words.lengths
 
     def candidates(batch: Strings) -> Pairs:
-        pairs = find_pairs(hash_words(batch, config.splitting), indexes)
+        found = (best(pairs) for pairs in find_pairs(hash_words(batch, config.splitting), indexes))
+        pairs = Pairs.join(found)
+        return pairs._replace(rows=batch.rows[pairs.rows])
+
+    def best(pairs: Pairs) -> Pairs:
         if config.mode is Mode.COVERAGE:
             pairs = pairs.only(pairs.matched / lengths[pairs.items] > config.threshold)
-        best = _best(pairs, items, config.max_items)
-        return best._replace(rows=batch.rows[best.rows])
+        return _best(pairs, items, config.max_items)
 
-    return _best(Pairs.join(map_batches(questions, candidates, size=_BATCH_BYTES)), items, config.max_items)
+    return _best(Pairs.join(map_batches(questions, candidates)), items, config.max_items)
 
 
 def _best(pairs: Pairs, items: Items, most: int) -> Pairs:

@@ -12,7 +12,7 @@ from schemas.tables import CONTAMINATION, DROPPED
 from tasks.decontaminate.config import DecontaminateConfig, Mode
 from tasks.decontaminate.decontaminate import BenchmarkOverlap, Decontaminated, benchmark_overlap, decontaminate
 from tasks.decontaminate.overlap import overlap
-from tasks.text.words import words
+from tasks.text.words import locate_words
 
 ITEM = "A train leaves the old station at nine and travels 120 miles in three hours. How fast does it go?"
 CLEAN = "Ben plants seven rows of beans with eleven plants in each of them. How many plants are there?"
@@ -145,7 +145,7 @@ def test_the_look_up_finds_what_comparing_every_pair_finds(
     expected = set()
     for at, question in enumerate(questions):
         for number, item in enumerate(items):
-            parts = (words(question, config.splitting), words(item, config.splitting))
+            parts = (locate_words(question, config.splitting), locate_words(item, config.splitting))
             shared = overlap(question, parts, ngram, whole_min)
             if shared and (mode is Mode.ANY_NGRAM or shared.coverage > 0.4):
                 expected.add((f"p{at}", f"i{number}", round(shared.coverage, 5)))
