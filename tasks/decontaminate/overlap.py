@@ -15,7 +15,6 @@ from tasks.text.ragged import Ragged
 from tasks.text.shingles import shingles
 from tasks.text.words import Located
 
-
 SHOWN: Final = 1000
 """A longer span is stored with its first characters only."""
 
