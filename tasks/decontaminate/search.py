@@ -1,6 +1,6 @@
-"""The overlaps worth storing: looked up by hash for all problems, chosen, then confirmed word by word."""
+"""The overlaps worth storing: looked up by hash for all texts, chosen, then confirmed word by word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
@@ -10,59 +10,73 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig, Mode
-from tasks.decontaminate.lookup import Pairs, build_indexes, find_pairs
+from tasks.decontaminate.lookup import Index, Pairs, build_indexes, find_pairs
 from tasks.decontaminate.overlap import Overlap, overlap
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings, Texts, map_batches
-from tasks.text.words import Splitting, hash_words, locate_words
+from tasks.text.words import hash_words, locate_words
 
 
-class Items(NamedTuple):
-    """The items of all benchmarks, one after the other; one entry an item."""
+class Library(NamedTuple):
+    """The items of some benchmarks, ready to be looked up; one entry an item."""
 
     benchmarks: list[str]
     names: list[str]
     texts: list[str]
-    words: Ragged
+    lengths: NDArray[np.int64]
+    """In words."""
     numbers: NDArray[np.int64]
     """Which benchmark, by number."""
+    indexes: list[Index]
 
 
 class Found(NamedTuple):
-    """A problem, by row, and an item, by number, that overlap."""
+    """A text, by row, and an item, by number, that overlap."""
 
     row: int
     item: int
     overlap: Overlap
 
 
-def gather(benchmarks: Mapping[str, pa.Table], splitting: Splitting) -> Items:
-    """Put the items of all benchmarks together."""
-    tables = list(benchmarks.values())
-    sizes = [len(table) for table in tables]
-    chunks = [chunk for table in tables for chunk in table["text"].cast(pa.large_string()).chunks]
-    texts = pa.chunked_array(chunks, pa.large_string())
-    return Items(
-        [name for name, table in benchmarks.items() for _ in range(len(table))],
-        [str(item) for table in tables for item in table["item"].to_pylist()],
-        [str(text) for text in texts.to_pylist()],
-        Ragged.join(map_batches(texts, lambda batch: hash_words(batch, splitting))),
-        np.repeat(np.arange(len(sizes)), sizes),
-    )
+def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
+    """Make benchmarks (benchmark, item, text) ready; `config.keep_items` are left out.
+
+    Raises:
+        RecipeError: an item that is to be kept is none of its benchmark's.
+    """
+    columns = (items[name].to_pylist() for name in ("benchmark", "item", "text"))
+    every = list(zip(*columns, strict=True))
+    _check_kept({(benchmark, item) for benchmark, item, _ in every}, config)
+    rows = [one for one in every if one[1] not in config.keep_items.get(one[0], ())]
+    benchmarks, names, texts = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+    column = pa.array(texts, pa.large_string())
+    words = Ragged.join(map_batches(column, lambda batch: hash_words(batch, config.splitting)))
+    _, numbers = np.unique(np.array(benchmarks, np.str_), return_inverse=True)
+    indexes = build_indexes(words, config.ngram, config.whole_min)
+    return Library(benchmarks, names, texts, words.lengths, numbers, indexes)
 
 
-def search(questions: Texts, items: Items, config: DecontaminateConfig) -> Iterator[Found]:
-    """Yield, for each question and benchmark, its `max_items` best items, and for each item its best question."""
+def _check_kept(items: set[tuple[str, str]], config: DecontaminateConfig) -> None:
+    here = {benchmark for benchmark, _ in items}
+    for benchmark, kept in config.keep_items.items():
+        gone = sorted(item for item in kept if benchmark in here and (benchmark, item) not in items)
+        if gone:
+            raise RecipeError(f"decontaminate.keep_items: {benchmark} has no item {', '.join(gone)}; mend the list")
+
+
+def search(texts: Texts, library: Library, config: DecontaminateConfig) -> Iterator[Found]:
+    """Yield, for each text and benchmark, its `max_items` best items, and for each item its best text."""
     locate = partial(locate_words, splitting=config.splitting)
-    item_words = lru_cache(maxsize=None)(lambda item: locate(items.texts[item]))
-    pairs = _candidates(questions, items, config)
+    item_words = lru_cache(maxsize=None)(lambda item: locate(library.texts[item]))
+    pairs = _candidates(texts, library, config)
     pairs = pairs.only(np.lexsort((pairs.items, pairs.rows)))
     for row, numbers in groupby(zip(pairs.rows.tolist(), pairs.items.tolist(), strict=True), key=itemgetter(0)):
-        question = str(questions[row])
-        ours = locate(question)
+        text = str(texts[row])
+        ours = locate(text)
         for _, item in numbers:
-            shared = overlap(question, (ours, item_words(item)), config.ngram, config.whole_min)
+            shared = overlap(text, (ours, item_words(item)), config.ngram, config.whole_min)
             if shared and _counts(shared.coverage, config):
                 yield Found(row, item, shared)
 
@@ -71,27 +85,24 @@ def _counts(coverage: float, config: DecontaminateConfig) -> bool:
     return config.mode is Mode.ANY_NGRAM or coverage > config.threshold
 
 
-def _candidates(questions: Texts, items: Items, config: DecontaminateConfig) -> Pairs:
-    indexes = build_indexes(items.words, config.ngram, config.whole_min)
-    lengths = items.words.lengths
-
+def _candidates(texts: Texts, library: Library, config: DecontaminateConfig) -> Pairs:
     def candidates(batch: Strings) -> Pairs:
-        found = (best(pairs) for pairs in find_pairs(hash_words(batch, config.splitting), indexes))
-        pairs = Pairs.join(found)
+        found = find_pairs(hash_words(batch, config.splitting), library.indexes)
+        pairs = Pairs.join(map(best, found))
         return pairs._replace(rows=batch.rows[pairs.rows])
 
     def best(pairs: Pairs) -> Pairs:
         if config.mode is Mode.COVERAGE:
-            pairs = pairs.only(pairs.matched / lengths[pairs.items] > config.threshold)
-        return _best(pairs, items, config.max_items)
+            pairs = pairs.only(pairs.matched / library.lengths[pairs.items] > config.threshold)
+        return _best(pairs, library, config.max_items)
 
-    return _best(Pairs.join(map_batches(questions, candidates)), items, config.max_items)
+    return _best(Pairs.join(map_batches(texts, candidates)), library, config.max_items)
 
 
-def _best(pairs: Pairs, items: Items, most: int) -> Pairs:
+def _best(pairs: Pairs, library: Library, most: int) -> Pairs:
     """Of each row and benchmark the `most` items that are covered best, and each item's best row."""
-    worst_first = -(pairs.matched / items.words.lengths[pairs.items])
-    benchmarks = items.numbers[pairs.items]
+    worst_first = -(pairs.matched / library.lengths[pairs.items])
+    benchmarks = library.numbers[pairs.items]
     by_row = np.lexsort((pairs.items, worst_first, benchmarks, pairs.rows))
     by_item = np.lexsort((pairs.rows, worst_first, pairs.items))
     chosen = np.zeros(len(pairs.rows), np.bool_)
