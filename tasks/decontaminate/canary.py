@@ -7,6 +7,7 @@ one is a false positive (or its benchmark repeats itself); and so is a text of a
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -21,10 +22,8 @@ from tasks.text.words import Splitting, words
 
 VERSION: Final = "1"
 
-SIMILAR: Final = "another item"
+SIMILAR: Final = "another item of its benchmark"
 SHUFFLED: Final = "words shuffled"
-EDITED: Final = 0.1
-"""The share of words that `reworded` edits."""
 
 _BEFORE: Final = (
     "I came across this one while tidying my desk, and have not found the time to look at it properly. Here it is. "
@@ -146,10 +145,10 @@ def _reordered(text: str, draw: Random) -> str:
     return " ".join(sentences[at] for at in order)
 
 
-def _reworded(text: str, draw: Random) -> str:
-    """One word in ten is left out, replaced, or has another put before it."""
+def _reworded(text: str, draw: Random, share: float) -> str:
+    """So many of the words are left out, replaced, or have another put before them."""
     found = words(text, _WORDS)
-    count = min(len(found), max(1, round(EDITED * len(found))))
+    count = min(len(found), max(1, round(share * len(found))))
     for at in sorted(draw.sample(range(len(found)), k=count), reverse=True):
         word, filler = found[at], draw.choice(_FILLERS)
         new = draw.choice(("", filler, f"{filler} {text[word.start : word.end]}"))
@@ -163,6 +162,7 @@ CHANGES: Final[dict[str, Callable[[str, Random], str]]] = {
     "re-punctuated": _repunctuated,
     "numbers changed": _renumbered,
     "sentences re-ordered": _reordered,
-    "10 % of words edited": _reworded,
+    "10 % of words edited": partial(_reworded, share=0.1),
+    "30 % of words edited": partial(_reworded, share=0.3),
 }
 """The ways in which an item leaks; none is a paraphrase that a person would write."""
