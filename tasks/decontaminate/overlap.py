@@ -5,6 +5,7 @@ its words stand in the other one, in order and unbroken. A text of fewer than `w
 looked for in another one: it overlaps only its equal.
 """
 
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from tasks.text.kernels import kernel
 from tasks.text.ragged import Ragged
 from tasks.text.shingles import shingles
-from tasks.text.words import Located
+from tasks.text.words import Located, Splitting, locate_words
 
 SHOWN: Final = 1000
-"""A longer span is stored with its first characters only."""
+"""A longer span is stored with so many characters, its first."""
+PLACES: Final = 100
+"""A run that a text repeats more often than this is shown where it stands first."""
 
 
 class Span(NamedTuple):
@@ -28,68 +31,100 @@ class Span(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """What a problem shares with a benchmark item."""
+    """What a text shares with a benchmark item."""
 
     coverage: float
     """Share of the item's words that lie in a shared run."""
     spans: list[Span]
-    """The shared runs in the problem's question, merged where they touch."""
+    """The shared runs in the text, merged where they touch."""
 
 
-def overlap(question: str, parts: tuple[Located, Located], ngram: int, whole_min: int) -> Overlap | None:
-    """What a question shares with an item, given the words of both; None where it is nothing.
+class _Ordered(NamedTuple):
+    """A text's runs by hash, and where each begins, in words."""
+
+    hashes: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is compared with many items: what that takes is made once."""
+
+    text: str
+    words: Located
+    _runs: dict[int, _Ordered] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str, splitting: Splitting) -> "Text":
+        """Split it into words."""
+        return cls(text, locate_words(text, splitting))
+
+    def runs(self, size: int) -> _Ordered:
+        """Its runs of so many words."""
+        if size not in self._runs:
+            hashes = _runs(self.words, size)
+            starts = np.argsort(hashes, kind="stable")
+            self._runs[size] = _Ordered(hashes[starts], starts)
+        return self._runs[size]
+
+
+def overlap(text: Text, item: Located, ngram: int, whole_min: int) -> Overlap | None:
+    """What a text shares with an item; None where it is nothing.
 
     The coverage is that of Tülu 3 (Lambert et al. 2024, section 3.2): a word of the item matches if it lies in an
-    n-gram that occurs in this very problem.
+    n-gram that occurs in this very text.
     """
-    ours, theirs = parts
-    length, other = len(ours.hashes), len(theirs.hashes)
+    length, other = len(text.words.hashes), len(item.hashes)
     run = min(length, other, ngram)
     if not run or (run < min(ngram, whole_min) and length != other):
         return None
-    shared, covered = np.zeros(length, np.bool_), np.zeros(other, np.bool_)
-    _mark(ours, theirs, run, (_runs(ours, run), _runs(theirs, run)), (shared, covered))
-    if not covered.any():
-        return None
-    return Overlap(int(covered.sum()) / other, _spans(question, ours.bounds, shared))
+    hashes, covered = _runs(item, run), np.zeros(other, np.bool_)
+    starts = np.empty(len(hashes) * PLACES, np.int64)
+    count = _share(text.words, text.runs(run), (item, hashes), run, (starts, covered))
+    return Overlap(int(covered.sum()) / other, _spans(text, np.unique(starts[:count]), run)) if count else None
 
 
-def _runs(words: Located, run: int) -> NDArray[np.uint64]:
-    return shingles(Ragged(words.hashes, np.array([0, len(words.hashes)])), run).values
+def _runs(words: Located, size: int) -> NDArray[np.uint64]:
+    return shingles(Ragged(words.hashes, np.array([0, len(words.hashes)])), size).values
 
 
-def _spans(text: str, bounds: NDArray[np.int64], shared: NDArray[np.bool_]) -> list[Span]:
-    """A piece of the text for each stretch of shared words."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], shared, [False]])))
-    starts, ends = bounds[edges[::2], 0].tolist(), bounds[edges[1::2] - 1, 1].tolist()
-    return [Span(start, end, text[start : min(end, start + SHOWN)]) for start, end in zip(starts, ends, strict=True)]
+def _spans(text: Text, starts: NDArray[np.int64], run: int) -> list[Span]:
+    """A piece of the text for each stretch of runs that touch; `starts` are their first words, in order."""
+    breaks = np.flatnonzero(np.diff(starts) > run)
+    firsts = starts[np.concatenate([[0], breaks + 1])]
+    lasts = starts[np.concatenate([breaks, [-1]])] + run - 1
+    edges = zip(text.words.bounds[firsts, 0].tolist(), text.words.bounds[lasts, 1].tolist(), strict=True)
+    return [Span(start, end, text.text[start : min(end, start + SHOWN)]) for start, end in edges]
 
 
 @kernel
-def _mark(
-    ours: Located,
-    theirs: Located,
-    run: int,
-    runs: tuple[NDArray[np.uint64], NDArray[np.uint64]],
-    marks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-) -> None:
-    """Mark the words of both that lie in a run of both. Hashes propose runs, characters decide."""
-    order = np.argsort(runs[1])
-    ordered = runs[1][order]
-    for at in range(len(runs[0])):
-        place = np.searchsorted(ordered, runs[0][at])
-        while place < len(ordered) and ordered[place] == runs[0][at]:
-            other = order[place]
-            if _same(ours, at, theirs, other, run):
-                marks[0][at : at + run] = True
-                marks[1][other : other + run] = True
+def _share(
+    words: Located,
+    runs: _Ordered,
+    item: tuple[Located, NDArray[np.uint64]],
+    size: int,
+    out: tuple[NDArray[np.int64], NDArray[np.bool_]],
+) -> int:
+    """Write where shared runs begin in the text, and mark the item's words in them. Hashes propose, words decide."""
+    theirs, hashes = item
+    starts, covered = out
+    count = 0
+    for at in range(len(hashes)):
+        place = np.searchsorted(runs.hashes, hashes[at])
+        last = min(place + PLACES, len(runs.hashes))
+        while place < last and runs.hashes[place] == hashes[at]:
+            if _same(words, runs.starts[place], theirs, at, size):
+                covered[at : at + size] = True
+                starts[count] = runs.starts[place]
+                count += 1
             place += 1
+    return count
 
 
 @kernel
-def _same(ours: Located, at: int, theirs: Located, other: int, run: int) -> bool:
+def _same(ours: Located, at: int, theirs: Located, other: int, size: int) -> bool:
     """Whether so many words from these on are the same, character by character."""
-    for step in range(run):
+    for step in range(size):
         start, end = ours.bounds[at + step]
         begin, stop = theirs.bounds[other + step]
         if end - start != stop - begin:

@@ -1,7 +1,7 @@
 """The overlaps worth storing: looked up by hash for all texts, chosen, then confirmed word by word."""
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig, Mode
 from tasks.decontaminate.lookup import Index, Pairs, build_indexes, find_pairs
-from tasks.decontaminate.overlap import Overlap, overlap
+from tasks.decontaminate.overlap import Overlap, Text, overlap
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings, Texts, map_batches
 from tasks.text.words import hash_words, locate_words
@@ -68,33 +68,29 @@ def _check_kept(items: set[tuple[str, str]], config: DecontaminateConfig) -> Non
 
 def search(texts: Texts, library: Library, config: DecontaminateConfig) -> Iterator[Found]:
     """Yield, for each text and benchmark, its `max_items` best items, and for each item its best text."""
-    locate = partial(locate_words, splitting=config.splitting)
-    item_words = lru_cache(maxsize=None)(lambda item: locate(library.texts[item]))
+    item_words = lru_cache(maxsize=None)(lambda item: locate_words(library.texts[item], config.splitting))
     pairs = _candidates(texts, library, config)
     pairs = pairs.only(np.lexsort((pairs.items, pairs.rows)))
-    for row, numbers in groupby(zip(pairs.rows.tolist(), pairs.items.tolist(), strict=True), key=itemgetter(0)):
-        text = str(texts[row])
-        ours = locate(text)
-        for _, item in numbers:
-            shared = overlap(text, (ours, item_words(item)), config.ngram, config.whole_min)
-            if shared and _counts(shared.coverage, config):
+    for row, items in groupby(zip(pairs.rows.tolist(), pairs.items.tolist(), strict=True), key=itemgetter(0)):
+        text = Text.of(str(texts[row]), config.splitting)
+        for _, item in items:
+            shared = overlap(text, item_words(item), config.ngram, config.whole_min)
+            if shared and _counts(np.array(shared.coverage), config):
                 yield Found(row, item, shared)
 
 
-def _counts(coverage: float, config: DecontaminateConfig) -> bool:
-    return config.mode is Mode.ANY_NGRAM or coverage > config.threshold
+def _counts(coverage: NDArray[np.float64], config: DecontaminateConfig) -> NDArray[np.bool_]:
+    return coverage > (config.threshold if config.mode is Mode.COVERAGE else 0)
 
 
 def _candidates(texts: Texts, library: Library, config: DecontaminateConfig) -> Pairs:
     def candidates(batch: Strings) -> Pairs:
-        found = find_pairs(hash_words(batch, config.splitting), library.indexes)
-        pairs = Pairs.join(map(best, found))
-        return pairs._replace(rows=batch.rows[pairs.rows])
-
-    def best(pairs: Pairs) -> Pairs:
-        if config.mode is Mode.COVERAGE:
-            pairs = pairs.only(pairs.matched / library.lengths[pairs.items] > config.threshold)
-        return _best(pairs, library, config.max_items)
+        best = Pairs.join([])
+        for pairs in find_pairs(hash_words(batch, config.splitting), library.indexes):
+            coverage = pairs.matched / library.lengths[pairs.items]
+            counted = pairs.only(_counts(coverage, config))
+            best = _best(Pairs.join([best, counted]), library, config.max_items)
+        return best._replace(rows=batch.rows[best.rows])
 
     return _best(Pairs.join(map_batches(texts, candidates)), library, config.max_items)
 

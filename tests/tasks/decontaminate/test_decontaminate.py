@@ -12,7 +12,7 @@ from schemas.errors import RecipeError, SchemaError
 from schemas.tables import BENCHMARKS, CONTAMINATION, DROPPED
 from tasks.decontaminate.config import DecontaminateConfig, Mode
 from tasks.decontaminate.decontaminate import Decontaminated, benchmark_overlaps, decontaminate
-from tasks.decontaminate.overlap import overlap
+from tasks.decontaminate.overlap import Text, overlap
 from tasks.text.words import locate_words
 
 ITEM = "A train leaves the old station at nine and travels 120 miles in three hours. How fast does it go?"
@@ -192,8 +192,8 @@ def test_the_look_up_finds_what_comparing_every_pair_finds(
     expected = set()
     for at, question in enumerate(questions):
         for number, item in enumerate(texts):
-            parts = (locate_words(question, config.splitting), locate_words(item, config.splitting))
-            shared = overlap(question, parts, ngram, whole_min)
+            words = locate_words(item, config.splitting)
+            shared = overlap(Text.of(question, config.splitting), words, ngram, whole_min)
             if shared and (mode is Mode.ANY_NGRAM or shared.coverage > 0.4):
                 expected.add((f"p{at}", f"i{number}", round(shared.coverage, 5)))
     found = run(questions, items(b=texts), config).contamination.to_pylist()

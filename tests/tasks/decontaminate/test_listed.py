@@ -60,7 +60,7 @@ def test_an_entry_of_another_form_is_refused() -> None:
         "text": ("q",),
         "item": None,
     }
-    wrong: dict[str, object]
-    for wrong in ({"hub": []}, {"text": []}, {"items": 0}, {"colour": "red"}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            Listed.model_validate(entry | wrong)
+    faults: list[dict[str, object]] = [{"hub": []}, {"text": []}, {"items": 0}, {"colour": "red"}]
+    for fault in faults:
+        with pytest.raises(ValueError, match=next(iter(fault))):
+            Listed.model_validate(entry | fault)

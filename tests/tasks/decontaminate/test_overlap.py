@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.decontaminate.overlap import SHOWN, Overlap, overlap
+from tasks.decontaminate.overlap import PLACES, SHOWN, Overlap, Text, overlap
 from tasks.text.words import Splitting, locate_words, words
 
 SPLITTING = Splitting()
 
 
 def compare(question: str, item: str, ngram: int = 8, whole_min: int = 5) -> Overlap | None:
-    return overlap(question, (locate_words(question, SPLITTING), locate_words(item, SPLITTING)), ngram, whole_min)
+    return overlap(Text.of(question, SPLITTING), locate_words(item, SPLITTING), ngram, whole_min)
 
 
 def test_coverage_counts_the_words_of_the_item_in_shared_runs() -> None:
@@ -92,19 +92,19 @@ def test_it_is_the_plain_rule(draw: random.Random, ngram: int, whole_min: int) -
 
 def test_hashes_do_not_decide() -> None:
     """Words whose hashes are made equal are not taken for the same."""
-    ours, theirs = (locate_words(text, SPLITTING) for text in ("a b c d e", "a b x d e"))
-    forged = theirs._replace(hashes=ours.hashes)
-    found = overlap("a b c d e", (ours, forged), 2, 1)
+    text, item = Text.of("a b c d e", SPLITTING), locate_words("a b x d e", SPLITTING)
+    forged = item._replace(hashes=text.words.hashes)
+    found = overlap(text, forged, 2, 1)
     assert found
     assert found.coverage == 4 / 5
-    assert overlap("a b c d e", (ours, forged), 5, 1) is None
+    assert overlap(text, forged, 5, 1) is None
 
 
 def test_of_a_long_text_the_evidence_is_short() -> None:
-    looping = "so we count the red ones and then we count them " * 20_000
-    found = compare(looping, "Then we count them so we count the red ones and leave.")
+    lap = "so we count the red ones and then we count them "
+    found = compare(lap * 20_000, "Then we count them so we count the red ones and leave.")
     assert found
     assert found.coverage == 11 / 12
     (span,) = found.spans
-    assert span.end - span.start > 900_000
-    assert span.text == looping[span.start : span.start + SHOWN]
+    assert len(lap) * PLACES < span.end < len(lap) * (PLACES + 2)
+    assert span.text == (lap * 50)[span.start : span.start + SHOWN]
