@@ -8,6 +8,7 @@ one is a false positive (or its benchmark repeats itself); and so is a text of a
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice, zip_longest
 from random import Random
 from typing import Final, NamedTuple
 
@@ -72,14 +73,12 @@ def planted(library: Library, config: DecontaminateConfig) -> pa.Table:
 def _chosen(library: Library, count: int) -> list[int]:
     """Items of all benchmarks in turn, each benchmark's in an order that depends on nothing but their content."""
     ordered = sorted(range(len(library.texts)), key=lambda at: content_id(library.names[at], library.texts[at]))
-    seen: dict[int, int] = {}
-    turns = []
+    of_each: dict[str, list[int]] = {}
     for at in ordered:
-        number = int(library.numbers[at])
         if library.lengths[at]:
-            turns.append((seen.setdefault(number, 0), number, at))
-            seen[number] += 1
-    return [at for *_, at in sorted(turns)[:count]]
+            of_each.setdefault(library.benchmarks[at], []).append(at)
+    turns = zip_longest(*(of_each[name] for name in sorted(of_each)))
+    return list(islice((at for turn in turns for at in turn if at is not None), count))
 
 
 def _variants(item: int, library: Library) -> Iterator[Planted]:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.conform import rows
+from schemas.conform import conform, rows
 from schemas.summary import BenchmarkOverlap
 from schemas.tables import CONTAMINATION, DROPPED
 from tasks.decontaminate.config import DecontaminateConfig
+from tasks.decontaminate.overlap import Span
 from tasks.decontaminate.search import Library, gather, search
 
 STAGE: Final = "decontaminate"
@@ -18,6 +20,7 @@ VERSION: Final = "2"
 
 ORPHANED: Final = "its problem overlaps a benchmark"
 EVIDENCE: Final = ("benchmark", "item", "mode", "coverage")
+_ORDER: Final = ("problem_id", "trace_id", "benchmark", "item")
 OVERLAP: Final = ["problem_id", "trace_id", *EVIDENCE]
 """The columns of CONTAMINATION that decide what is dropped."""
 
@@ -62,22 +65,30 @@ def overlaps(subjects: pa.Table, library: Library, config: DecontaminateConfig) 
     of_traces = "trace_id" in subjects.column_names
     found = list(search(subjects["text" if of_traces else "question"], library, config))
     numbers = pa.array([one.row for one in found], pa.int64())
-    problems: list[Any] = subjects["problem_id"].take(numbers).to_pylist()
-    traces: list[Any] = subjects["trace_id"].take(numbers).to_pylist() if of_traces else [None] * len(found)
-    records: list[dict[str, Any]] = [
-        {
-            "problem_id": problem,
-            "trace_id": trace,
-            "benchmark": library.benchmarks[one.item],
-            "item": library.names[one.item],
-            "mode": config.mode.value,
-            "coverage": one.overlap.coverage,
-            "spans": [span._asdict() for span in one.overlap.spans],
-        }
-        for one, problem, trace in zip(found, problems, traces, strict=True)
+    columns = {
+        "problem_id": subjects["problem_id"].take(numbers),
+        "trace_id": subjects["trace_id"].take(numbers) if of_traces else pa.nulls(len(found), pa.string()),
+        "benchmark": [library.benchmarks[one.item] for one in found],
+        "item": [library.names[one.item] for one in found],
+        "mode": [config.mode.value] * len(found),
+        "coverage": [one.overlap.coverage for one in found],
+        "spans": _spans([one.overlap.spans for one in found]),
+    }
+    return conform(pa.table(columns), CONTAMINATION, at=STAGE).sort_by([(name, "ascending") for name in _ORDER])
+
+
+def _spans(spans: list[list[Span]]) -> "pa.Array[Any]":
+    """The spans of each row, as the column holds them."""
+    flat = [span for row in spans for span in row]
+    starts, ends, texts = zip(*flat, strict=True) if flat else ((), (), ())
+    fields: list[pa.Array[Any]] = [
+        pa.array(starts, pa.int32()),
+        pa.array(ends, pa.int32()),
+        pa.array(texts, pa.string()),
     ]
-    records.sort(key=lambda row: (row["problem_id"], row["trace_id"] or "", row["benchmark"], row["item"]))
-    return rows(records, CONTAMINATION, at=STAGE)
+    structs = pa.StructArray.from_arrays(fields, list(Span._fields))
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in spans])])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
 
 
 def benchmark_overlaps(contamination: pa.Table, items: Mapping[str, int]) -> tuple[BenchmarkOverlap, ...]:

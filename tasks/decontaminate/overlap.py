@@ -81,7 +81,7 @@ def overlap(text: Text, item: Located, ngram: int, whole_min: int) -> Overlap | 
     hashes, covered = _runs(item, run), np.zeros(other, np.bool_)
     starts = np.empty(len(hashes) * PLACES, np.int64)
     count = _share(text.words, text.runs(run), (item, hashes), run, (starts, covered))
-    return Overlap(int(covered.sum()) / other, _spans(text, np.unique(starts[:count]), run)) if count else None
+    return Overlap(int(covered.sum()) / other, _spans(text, np.sort(starts[:count]), run)) if count else None
 
 
 def _runs(words: Located, size: int) -> NDArray[np.uint64]:

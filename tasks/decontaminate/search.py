@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -46,24 +46,23 @@ def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
     Raises:
         RecipeError: an item that is to be kept is none of its benchmark's.
     """
-    columns = (items[name].to_pylist() for name in ("benchmark", "item", "text"))
-    every = list(zip(*columns, strict=True))
-    _check_kept({(benchmark, item) for benchmark, item, _ in every}, config)
-    rows = [one for one in every if one[1] not in config.keep_items.get(one[0], ())]
-    benchmarks, names, texts = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
-    column = pa.array(texts, pa.large_string())
+    items = _without_kept(items, config) if config.keep_items else items
+    columns: list[list[Any]] = [items[name].to_pylist() for name in ("benchmark", "item", "text")]
+    column = items["text"].cast(pa.large_string())
     words = Ragged.join(map_batches(column, lambda batch: hash_words(batch, config.splitting)))
-    _, numbers = np.unique(np.array(benchmarks, np.str_), return_inverse=True)
+    numbers = np.asarray(items["benchmark"].combine_chunks().dictionary_encode().indices, np.int64)
     indexes = build_indexes(words, config.ngram, config.whole_min)
-    return Library(benchmarks, names, texts, words.lengths, numbers, indexes)
+    return Library(*columns, words.lengths, numbers, indexes)
 
 
-def _check_kept(items: set[tuple[str, str]], config: DecontaminateConfig) -> None:
-    here = {benchmark for benchmark, _ in items}
-    for benchmark, kept in config.keep_items.items():
-        gone = sorted(item for item in kept if benchmark in here and (benchmark, item) not in items)
-        if gone:
-            raise RecipeError(f"decontaminate.keep_items: {benchmark} has no item {', '.join(gone)}; mend the list")
+def _without_kept(items: pa.Table, config: DecontaminateConfig) -> pa.Table:
+    rows: list[tuple[Any, Any]] = list(zip(items["benchmark"].to_pylist(), items["item"].to_pylist(), strict=True))
+    here = {benchmark for benchmark, _ in rows}
+    kept = {(name, item) for name, several in config.keep_items.items() if name in here for item in several}
+    if gone := sorted(kept.difference(rows)):
+        names = ", ".join(f"{item} of {name}" for name, item in gone)
+        raise RecipeError(f"decontaminate.keep_items: there is no item {names}; mend the list")
+    return items.filter(pa.array([row not in kept for row in rows], pa.bool_()))
 
 
 def search(texts: Texts, library: Library, config: DecontaminateConfig) -> Iterator[Found]:

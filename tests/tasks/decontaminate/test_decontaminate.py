@@ -160,7 +160,7 @@ def test_items_that_give_nothing_away_are_not_compared() -> None:
     benchmarks = items(b=[ITEM, ITEM + " Why is that so?"], c=[ITEM])
     found = run([ITEM], benchmarks, settings_for("b", "c", keep_items={"b": ["i0"], "c": ["i0"]}))
     assert [(row["benchmark"], row["item"]) for row in found.contamination.to_pylist()] == [("b", "i1")]
-    with pytest.raises(RecipeError, match="keep_items: b has no item i7"):
+    with pytest.raises(RecipeError, match="keep_items: there is no item i7 of b"):
         run([ITEM], benchmarks, settings_for("b", "c", keep_items={"b": ["i7"]}))
     with pytest.raises(ValidationError, match="keep_items names d"):
         settings_for("b", keep_items={"d": ["i0"]})
