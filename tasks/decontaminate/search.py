@@ -48,11 +48,12 @@ def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
     """
     items = _without_kept(items, config) if config.keep_items else items
     columns: list[list[Any]] = [items[name].to_pylist() for name in ("benchmark", "item", "text")]
+    benchmarks, names, texts = columns
     column = items["text"].cast(pa.large_string())
     words = Ragged.join(map_batches(column, lambda batch: hash_words(batch, config.splitting)))
     numbers = np.asarray(items["benchmark"].combine_chunks().dictionary_encode().indices, np.int64)
     indexes = build_indexes(words, config.ngram, config.whole_min)
-    return Library(*columns, words.lengths, numbers, indexes)
+    return Library(benchmarks, names, texts, words.lengths, numbers, indexes)
 
 
 def _without_kept(items: pa.Table, config: DecontaminateConfig) -> pa.Table:
