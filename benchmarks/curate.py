@@ -54,6 +54,9 @@ class Meter:
     def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
         """Nor is anything else."""
 
+    def noted(self, message: str) -> None:
+        """There is nobody to tell."""
+
     def finished(self, stage: str) -> None:
         """Stop a stage's clock."""
         self.seconds[stage] += time.perf_counter()

@@ -41,6 +41,8 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     _page("samples", "Traces with their verdicts", _samples(lake, tables))
     if summary.agreements:
         _page("agreement", "Verdicts against the labels that came along", report.agreements(summary))
+    if summary.judges:
+        _page("judges", "Judges, and what they lean to", report.judges(summary))
     if summary.benchmarks:
         _page("contamination", "Problems that overlap a benchmark", _overlaps(lake, tables))
 
@@ -95,7 +97,7 @@ def _spread(rows: pa.Table) -> list[dict[str, str]]:
 
 
 def _rows(table: pa.Table, key: str, ids: list[str]) -> dict[str, dict[str, str]]:
-    return {row[key]: row for row in table.filter(ds.field(key).isin(ids)).to_pylist()}
+    return {row[key]: row for row in table.filter(ds.field(key).isin(pa.array(ids, pa.string()))).to_pylist()}
 
 
 def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, str]) -> str:

@@ -70,6 +70,9 @@ def refresh(
     target_accepted: Annotated[
         int | None, typer.Option(min=1, help="Go on until so many correct traces are kept, and stop there.")
     ] = None,
+    sample: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option(help="Ask for new problems and traces, or only curate again what is there.")
+    ] = True,
 ) -> None:
     """Generate problems and traces by a recipe, curate them with those of earlier runs, and publish a release."""
     from flows.config import RefreshConfig
@@ -77,7 +80,7 @@ def refresh(
     _check(recipe, settings, RefreshConfig)
     from flows.refresh import refresh as flow
 
-    _show(_watched(lambda: flow(recipe, lake, settings, target_accepted)), lake)
+    _show(_watched(lambda: flow(recipe, lake, settings, target_accepted, sample)), lake)
 
 
 @app.command("import")

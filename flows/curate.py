@@ -1,4 +1,4 @@
-"""Traces you already have become a release: ingest, verify, dedupe, decontaminate, pair, publish."""
+"""Traces you already have become a release: ingest, verify, judge, dedupe, decontaminate, pair, publish."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +9,14 @@ from flows.config import CurateConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.verdicts import replies_before, verdicts
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
 from tasks.decontaminate.task import decontaminate
 from tasks.dedupe.task import dedupe
+from tasks.engines.models import Models
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
-from tasks.verify.task import verify
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
@@ -32,13 +33,13 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged():
-        tables = ingest(store, config.ingest)
-        tables = joined(tables, verify(store, tables, config.verify))
+    with logged(), Models(config.models) as models:
+        tables = joined(ingest(store, config.ingest), replies_before(store, config))
+        tables = joined(tables, verdicts(store, config, tables, models))
         tables = joined(tables, dedupe(store, tables, config.dedupe))
         tables = joined(tables, decontaminate(store, tables, config.decontaminate))
         tables = joined(tables, preferences(store, tables, config.preferences))
-        return publish(store, config, tables, conclude(store, config, tables))
+        return publish(store, config, tables, conclude(store, config, tables, models))
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)

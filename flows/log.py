@@ -44,6 +44,11 @@ class RunLog:
         self._also.measured(stage, amounts)
         self._stages[stage].measure(amounts)
 
+    def noted(self, message: str) -> None:
+        """Log it."""
+        self._also.noted(message)
+        self._logger.warning("%s", message)
+
     def finished(self, stage: str) -> None:
         """Log what a stage came to."""
         self._also.finished(stage)
@@ -78,6 +83,10 @@ class Bars:
         """Count tokens and accepted traces."""
         self._also.measured(stage, amounts)
         self._stages[stage].measure(amounts)
+
+    def noted(self, message: str) -> None:
+        """Leave it to the log."""
+        self._also.noted(message)
 
     def finished(self, stage: str) -> None:
         """Fill the bar."""

@@ -13,6 +13,8 @@ from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.verdicts import verdicts
+from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, joined
 from schemas.summary import Summary
 from tasks.decontaminate.task import decontaminate
@@ -20,14 +22,15 @@ from tasks.dedupe.task import dedupe
 from tasks.engines.models import Models
 from tasks.generate.generate import Goal
 from tasks.generate.task import generate
+from tasks.judge.task import ASKING
 from tasks.lake import Lake
 from tasks.personas.task import personas
 from tasks.preferences.task import preferences
 from tasks.problems.task import problems
 from tasks.verify.live import LiveVerifier
-from tasks.verify.task import verify, witness
+from tasks.verify.task import witness
 
-GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"})
+GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"}) | ASKING
 """The stages whose tables grow by rounds; all others look at everything again."""
 
 
@@ -40,7 +43,11 @@ class Tools(NamedTuple):
 
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
-    recipe: str, lake: str = "data/lake", overrides: Sequence[str] = (), target_accepted: int | None = None
+    recipe: str,
+    lake: str = "data/lake",
+    overrides: Sequence[str] = (),
+    target_accepted: int | None = None,
+    sample: bool = True,  # noqa: FBT001, FBT002 - a switch on Prefect's form
 ) -> ReleaseManifest:
     """Add to a recipe's data set and publish it.
 
@@ -49,6 +56,8 @@ def refresh(
         lake: A folder or an fsspec URL.
         overrides: Settings that differ from the recipe's, each as `key.key=value`.
         target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
+        sample: Ask for new problems and traces. Without, what is there is curated again, as after a change of the
+            verifiers, benchmarks or rules.
 
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
@@ -57,18 +66,20 @@ def refresh(
     store = Lake(lake)
     with logged():
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), target_accepted)
+            tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
         return publish(store, config, tables, summary)
 
 
 def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:
-    """One round; with a target as many as it takes, as long as each adds something."""
-    last = next((one for one in reversed(store.snapshots()) if one.recipe == config.name), None)
+    """One round; with a target as many as it takes, as long as each adds something; with target 0 nothing new."""
+    last = store.last(config.name)
+    if target == 0 and last is None:
+        raise LakeError(f"recipe {config.name}: this lake has nothing of it to curate again; sample first")
     before: Tables = last.tables if last else {}
     goal = Goal(target, last.summary.accepted if last and last.summary else 0)
     while True:
         tables = _round(store, config, before, tools, goal)
-        summary = conclude(store, config, tables)
+        summary = conclude(store, config, tables, tools.models)
         grew = grown(store, tables) != grown(store, before)
         before, goal = tables, Goal(target, summary.accepted)
         if target is None or goal.reached:
@@ -92,7 +103,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
         tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         tables = joined(tables, witness(store, tables, config.witness, tools.models))
-    tables = joined(tables, verify(store, tables, config.verify))
+    tables = joined(tables, verdicts(store, config, tables, tools.models))
     tables = joined(tables, dedupe(store, tables, config.dedupe), decontaminate(store, tables, config.decontaminate))
     return joined(tables, preferences(store, tables, config.preferences))
 

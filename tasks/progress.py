@@ -17,6 +17,9 @@ class Watcher(Protocol):
     def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
         """More of what a stage measures beside rows: `tokens` that were sampled, traces that were `accepted`."""
 
+    def noted(self, message: str) -> None:
+        """Something that explains to a person why work does not go on as it should."""
+
     def finished(self, stage: str) -> None:
         """A stage is done; where no row advanced, its tables were there already."""
 
@@ -25,6 +28,7 @@ class _Nobody:
     def started(self, stage: str, total: int | None) -> None: ...
     def advanced(self, stage: str, rows: int) -> None: ...
     def measured(self, stage: str, amounts: Mapping[str, int]) -> None: ...
+    def noted(self, message: str) -> None: ...
     def finished(self, stage: str) -> None: ...
 
 

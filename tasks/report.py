@@ -87,6 +87,47 @@ def rate(found: Rate) -> str:
     return f"{found.count:,} of {found.of:,}{share}"
 
 
+def judges(summary: Summary) -> str:
+    """Each judge's replies, and how far they follow a text's place and length."""
+    measured = table(
+        [
+            "judge",
+            "kind",
+            "judgements",
+            "read at the second try",
+            "unreadable",
+            "pairs that the order decides",
+            "choices of the first place",
+            "by chance",
+            "wins of the longer text",
+            "correlation of rating and length",
+        ],
+        (
+            (
+                one.judge,
+                one.kind,
+                one.judgements,
+                one.repaired,
+                one.unreadable,
+                *map(_rate_or_none, (one.swayed, one.first)),
+                _number(one.first_by_chance, "{:.0%}"),
+                _rate_or_none(one.longer),
+                _number(one.length_correlation, "{:+.2f}"),
+            )
+            for one in summary.judges
+        ),
+    )
+    return f"{measured}\n\nShares with 95 % intervals; the correlation is Spearman's."
+
+
+def _rate_or_none(found: Rate) -> str:
+    return rate(found) if found.of else ""
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
 def decontamination(summary: Summary) -> str:
     """How much of each benchmark the problems overlapped before they were dropped, and what planted leaks show."""
     overlaps = table(
@@ -96,7 +137,10 @@ def decontamination(summary: Summary) -> str:
             for one in summary.benchmarks
         ),
     )
-    return overlaps + (f"\n\n{_canaries(summary)}" if summary.canaries else "")
+    said = (
+        f"Counted before anything was dropped. Over {CONTAMINATED:.0%} of the items is what Tülu 3 calls contaminated."
+    )
+    return "\n\n".join([overlaps, said, *([_canaries(summary)] if summary.canaries else [])])
 
 
 def _flag(one: BenchmarkOverlap) -> str:
@@ -106,7 +150,7 @@ def _flag(one: BenchmarkOverlap) -> str:
 def _canaries(summary: Summary) -> str:
     """Recall on leaks, false positives on what is none."""
     shown = table(
-        ["canary", "should be found", "found by itself", "found within other text"],
+        ["canary", "should be found", "found alone", "found in other text"],
         (
             (one.variant, "yes" if one.leak else "no", rate(one.alone), rate(one.embedded) if one.embedded else "")
             for one in summary.canaries

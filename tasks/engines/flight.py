@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from schemas.errors import EngineError
 from tasks.engines.contract import Samples
 
+_TOGETHER: Final = 8
+"""So many jobs are started at once."""
 T = TypeVar("T")
 Job = Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]
 """Gets `emit` and returns a coroutine, which emits any number of results, each as soon as it is there."""
@@ -71,7 +73,7 @@ class _Flight(Generic[T]):
         until = loop.time() + seconds
         alarm = loop.call_at(until, self._news.set)
         try:
-            while self._launch() and loop.time() < until:
+            while await self._launch() and loop.time() < until:
                 await self._news.wait()
                 self._news.clear()
                 if self._failure is not None:
@@ -87,9 +89,12 @@ class _Flight(Generic[T]):
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
-    def _launch(self) -> bool:
+    async def _launch(self) -> bool:
         """Start waiting jobs while there is room; whether any is in the air."""
         while len(self._aloft) < self._in_flight:
+            if not len(self._aloft) % _TOGETHER:
+                # An engine works on the first requests while the others are still being prepared.
+                await asyncio.sleep(0)
             job = next(self._waiting, None)
             if job is None:
                 break

@@ -21,7 +21,7 @@ from tasks.verify.gold import drop_bad_references
 from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
 from tasks.verify.program import PROGRAMS, WITNESS, WitnessConfig, Written, program_questions
 from tasks.verify.program import witness as run_programs
-from tasks.verify.rule import Said, standings
+from tasks.verify.rule import RuleConfig, Said, standings
 from tasks.verify.settle import Court
 from tasks.verify.verify import GOLD, STAGE, VERSION, VerifyConfig, alone, build, gold_failures, label, turns
 from tasks.verify.verify import verify as verify_traces
@@ -58,7 +58,25 @@ def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
             stage = _stage(GOLD, ("dropped",), tables, config)
             gold = lake.run(stage, lambda: [partial(_gold, session, tables)])
     filtered = _filtered(lake, tables, config) if config.filters else {}
-    return joined(references, verdicts, _standings(lake, verdicts, config), gold, filtered)
+    return joined(references, verdicts, gold, filtered)
+
+
+@task(name="stand", task_run_name="stand", cache_policy=NO_CACHE, persist_result=False)
+def stand(lake: Lake, tables: Tables, rule: RuleConfig) -> Tables:
+    """Where traces stand by all verdicts that there are: standings."""
+    stage = Stage(
+        name="standings",
+        version=VERSION,
+        config=rule.model_dump(mode="json"),
+        inputs=tables["verdicts"],
+        tables=("standings",),
+    )
+
+    def part() -> Mapping[str, pa.Table]:
+        said = lake.read(*tables["verdicts"], columns=["trace_id", *Said._fields])
+        return {"standings": standings(said, rule)}
+
+    return lake.run(stage, lambda: [part])
 
 
 @task(name="witness", task_run_name="witness", cache_policy=NO_CACHE, persist_result=False)
@@ -183,22 +201,6 @@ def _by(name: str, session: _Session, tables: Tables) -> Iterator[Make]:
         return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
 
     return (partial(part, *place) for place in lake.places(tables["traces"]))
-
-
-def _standings(lake: Lake, verdicts: Tables, config: VerifyConfig) -> Tables:
-    stage = Stage(
-        name="standings",
-        version=VERSION,
-        config=config.rule.model_dump(mode="json"),
-        inputs=verdicts["verdicts"],
-        tables=("standings",),
-    )
-
-    def part() -> Mapping[str, pa.Table]:
-        said = lake.read(*verdicts["verdicts"], columns=["trace_id", *Said._fields])
-        return {"standings": standings(said, config.rule)}
-
-    return lake.run(stage, lambda: [part])
 
 
 def _filtered(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:

@@ -1,5 +1,6 @@
 """Every verifier goes through the same cases; a new plug-in brings a sample below, and nothing else."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,6 +28,12 @@ class Sample(NamedTuple):
 
 def maths(reference: str | None) -> ProblemView:
     return ProblemView(Domain.MATH, "How much is it?", reference, None, None)
+
+
+def countdown(target: int) -> ProblemView:
+    metadata = {"numbers": [2, 3, 4], "target": target}
+    tests = {"reasoning_gym": "countdown", "entry": {"answer": "2*3*4", "metadata": metadata}}
+    return ProblemView(Domain.MATH, f"Make {target} of 2, 3 and 4.", None, json.dumps(tests), None)
 
 
 RULES = '[{"kind": "punctuation:no_comma"}, {"kind": "keywords:existence", "kwargs": {"keywords": ["tea", "milk"]}}]'
@@ -71,6 +78,13 @@ SAMPLES = {
         (r"\boxed{\frac13}", "A: 0.51", "So the answer is 2/5.", r"\boxed{2^{-2}}"),
         "I do not know.",
         (maths("9^{9^{9}}"), r"\boxed{9^{9^{9}} + 1 - 1}"),
+    ),
+    "reasoning_gym": Sample(
+        countdown(24),
+        (r"\boxed{2*3*4}", "<answer>4*(2*3)</answer>"),
+        (r"\boxed{2*3+4}", "<answer>24</answer>", "Answer: 2*3*4*__import__('os').getpid()**0"),
+        "I do not know.",
+        (countdown(25), "<answer>9**9**9**9</answer>"),
     ),
     "regex": Sample(
         ProblemView(Domain.OPEN, "When was it?", r"(18|19)\d\d", None, None),

@@ -16,8 +16,10 @@ import yaml
 from flows.config import RefreshConfig
 from flows.recipes import DATA, resolve
 from flows.refresh import refresh
-from schemas.errors import TracemillError
+from schemas.errors import LakeError, TracemillError
+from tasks.engines.models import Models
 from tasks.lake import Lake
+from tasks.verify.verifiers import math
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -91,6 +93,34 @@ def test_a_target_out_of_reach_ends_when_nothing_is_left_to_ask(generating: str,
     entered = {step.table: step.before for step in reversed(release.summary.funnel)}
     assert entered["problems"] == 20
     assert release.summary.accepted < 5_000
+
+
+def test_a_run_of_which_nothing_is_left_says_what_was_dropped(generating: str, tmp_path: Path) -> None:
+    overrides = ["problems.count=4", "problems.gate.max_chars=10"]
+    with pytest.raises(TracemillError, match=r"nothing is left to publish \(dropped: 4 problems by problems\)"):
+        refresh(generating, str(tmp_path / "lake"), overrides)
+
+
+def test_without_sampling_what_is_there_is_verified_again(
+    generating: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = str(tmp_path / "lake")
+    with pytest.raises(LakeError, match="nothing of it to curate again"):
+        refresh(generating, lake, sample=False)
+    refresh(generating, lake)
+    old = traces(lake)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr(Models, "complete", never)
+    monkeypatch.setattr(math, "build", lambda config: math.MathVerifier(config, version="next"))
+    again = refresh(generating, lake, sample=False)
+    assert again.version == "v2"
+    assert traces(lake) == old
+    store = Lake(lake)
+    versions = store.rows(store.newest(), "verdicts", ["verifier_version"])["verifier_version"]
+    assert set(versions.to_pylist()) == {"next"}
 
 
 def test_more_samples_are_taken_of_problems_that_are_there(generating: str, tmp_path: Path) -> None:

@@ -29,9 +29,7 @@ _SHOWN: Final = 60
 class Config(ConfigBase):
     """What a program may use, all its tests together."""
 
-    time_s: float = Field(
-        default=4.0, gt=0, description="a later program is incorrect; keep it below verify.deadline_s"
-    )
+    time_s: float = Field(default=4.0, gt=0, description="a later program is incorrect; less than verify.deadline_s")
     memory_mb: int = Field(default=512, ge=64, description="address space")
     file_mb: int = Field(default=1, ge=1, description="each file, and the scratch folder")
     output_kb: int = Field(default=1024, ge=1, description="a program that prints more is incorrect")

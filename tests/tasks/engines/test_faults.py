@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.errors import EngineError
 from tasks.engines.faults import Blame, fault_of_status, pause
 from tasks.engines.reach import Reach
+from tasks.progress import watcher
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,23 @@ def test_pauses_grow_to_a_bound_and_keep_what_was_asked(failures: int, wait_s: f
 def test_pauses_are_spread() -> None:
     assert len({pause(4, None) for _ in range(20)}) == 20
     assert max(pause(0, None) for _ in range(200)) < 0.5 < max(pause(6, None) for _ in range(200))
+
+
+def test_a_person_is_told_once_that_a_server_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = [0.0], list[str]()
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(watcher(), "noted", told.append)
+    server = Reach("it", 60)
+    for clock[0] in (0.0, 1.0):
+        server.failed("boom")
+    server.answered()
+    assert told == []
+    for clock[0] in (10.0, 15.0, 20.0):
+        server.failed("boom")
+    assert told == ["it does not answer (boom): waiting 55 s more for it"]
+    server.answered()
+    server.answered()
+    assert told[1:] == ["it answers again"]
 
 
 def test_patience_counts_from_the_first_failure_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

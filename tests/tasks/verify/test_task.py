@@ -9,7 +9,8 @@ from schemas.refs import Stage, Tables, joined
 from schemas.tables import TABLES
 from tasks.lake import Lake
 from tasks.verify.majority import MajorityConfig
-from tasks.verify.task import verify
+from tasks.verify.rule import RuleConfig
+from tasks.verify.task import stand, verify
 from tasks.verify.verify import VerifyConfig
 
 QUESTIONS = {"gold": "18", "voted": None, "split": None, "bad gold": "2}"}
@@ -69,11 +70,11 @@ def reasons(lake: Lake, made: Tables) -> dict[str, str]:
 
 def test_verdicts_and_bad_gold_answers(lake: Lake, tables: Tables) -> None:
     made = run(lake, tables)
-    assert set(made) == {"verdicts", "standings", "dropped"}
+    assert set(made) == {"verdicts", "dropped"}
     verdicts = lake.read(*made["verdicts"])
     assert verdicts["trace_id"].to_pylist() == lake.read(*tables["traces"])["trace_id"].to_pylist()
     assert verdicts["status"].to_pylist()[:6] == ["correct", "incorrect"] + ["unverifiable"] * 4
-    stands = lake.read(*made["standings"])
+    stands = lake.read(*stand.fn(lake, made, RuleConfig())["standings"])
     assert dict(zip(*(stands[name].to_pylist() for name in ("trace_id", "status")), strict=True)) == dict(
         zip(*(verdicts[name].to_pylist() for name in ("trace_id", "status")), strict=True)
     )

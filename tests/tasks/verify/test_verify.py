@@ -93,6 +93,7 @@ def test_progress_counts_every_trace(pool: WorkerPool, tables: TableMaker) -> No
         def started(self, stage: str, total: int | None) -> None: ...
         def finished(self, stage: str) -> None: ...
         def measured(self, stage: str, amounts: Mapping[str, int]) -> None: ...
+        def noted(self, message: str) -> None: ...
         def advanced(self, stage: str, rows: int) -> None:
             assert stage == "verify"
             self.rows += rows
@@ -142,6 +143,12 @@ def test_agreement_on_real_labelled_traces(pool: WorkerPool, tables: TableMaker)
     assert found.low > 0.999
     assert elapsed_s < 2.0
     assert gold_failures(problems, pool=pool).num_rows == 0
+
+
+def test_a_program_may_not_take_as_long_as_its_worker() -> None:
+    assert VerifyConfig(verifiers={"code": {"time_s": 4}}, deadline_s=5)
+    with pytest.raises(ValueError, match=r"verifiers\.code\.time_s has to be below deadline_s, 5"):
+        VerifyConfig(verifiers={"code": {"time_s": 5}}, deadline_s=5)
 
 
 def labelled_traces(tables: TableMaker) -> tuple[pa.Table, pa.Table]:
