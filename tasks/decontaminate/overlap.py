@@ -81,19 +81,21 @@ def overlap(text: Text, item: Located, ngram: int, whole_min: int) -> Overlap | 
     hashes, covered = _runs(item, run), np.zeros(other, np.bool_)
     starts = np.empty(len(hashes) * PLACES, np.int64)
     count = _share(text.words, text.runs(run), (item, hashes), run, (starts, covered))
-    return Overlap(int(covered.sum()) / other, _spans(text, np.sort(starts[:count]), run)) if count else None
+    return Overlap(int(covered.sum()) / other, _spans(text, sorted(starts[:count].tolist()), run)) if count else None
 
 
 def _runs(words: Located, size: int) -> NDArray[np.uint64]:
     return shingles(Ragged(words.hashes, np.array([0, len(words.hashes)])), size).values
 
 
-def _spans(text: Text, starts: NDArray[np.int64], run: int) -> list[Span]:
+def _spans(text: Text, starts: list[int], run: int) -> list[Span]:
     """A piece of the text for each stretch of runs that touch; `starts` are their first words, in order."""
-    breaks = np.flatnonzero(np.diff(starts) > run)
-    firsts = starts[np.concatenate([[0], breaks + 1])]
-    lasts = starts[np.concatenate([breaks, [-1]])] + run - 1
-    edges = zip(text.words.bounds[firsts, 0].tolist(), text.words.bounds[lasts, 1].tolist(), strict=True)
+    stretches: list[tuple[int, int]] = []
+    for start in starts:
+        first = stretches.pop()[0] if stretches and start <= stretches[-1][1] else start
+        stretches.append((first, start + run))
+    bounds = text.words.bounds
+    edges = ((int(bounds[first, 0]), int(bounds[end - 1, 1])) for first, end in stretches)
     return [Span(start, end, text.text[start : min(end, start + SHOWN)]) for start, end in edges]
 
 

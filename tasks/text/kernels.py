@@ -127,15 +127,16 @@ def split(
 @kernel
 def locate(
     chars: NDArray[np.uint32],
+    tables: tuple[NDArray[np.uint8], NDArray[np.uint16]],
     folded: NDArray[np.uint32],
-    classes: NDArray[np.uint8],
     hashes: NDArray[np.uint64],
     bounds: NDArray[np.int64],
 ) -> int:
     """Write each word's hash, and where it begins and ends, to `hashes` and `bounds`; return how many there are.
 
-    What `split` does to UTF-8 in a hurry, plainly, for one text of code points. `folded` are the same, folded.
+    What `split` does to UTF-8 in a hurry, plainly, for one text of code points; `folded` gets these, folded.
     """
+    classes, folds = tables
     filled = 0
     start = -1
     digit = False
@@ -143,6 +144,7 @@ def locate(
     for at in range(len(chars)):
         code = chars[at]
         kind = classes[code] if code < PLANE else LETTER
+        folded[at] = folds[code] if code < PLANE else code
         if kind != LETTER and is_joined(chars, at, len(chars), digit, start >= 0):
             kind = LETTER
         if kind != LETTER and start >= 0:

@@ -109,11 +109,10 @@ def hash_words(texts: Strings, splitting: Splitting) -> Ragged:
 
 def locate_words(text: str, splitting: Splitting) -> Located:
     """Split one text as `words` does."""
-    classes, folds = _tables(splitting)
     chars = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    folded = np.where(chars < PLANE, folds[np.minimum(chars, PLANE - 1)], chars)
-    hashes, bounds = np.empty(len(chars), np.uint64), np.empty((len(chars), 2), np.int64)
-    count = locate(chars, folded, classes, hashes, bounds)
+    folded, hashes = np.empty_like(chars), np.empty(len(chars), np.uint64)
+    bounds = np.empty((len(chars), 2), np.int64)
+    count = locate(chars, _tables(splitting), folded, hashes, bounds)
     return Located(hashes[:count], bounds[:count], folded)
 
 
