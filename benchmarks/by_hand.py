@@ -1,26 +1,21 @@
-"""Three stages beside what a home-made script would do with the usual packages, on the same rows, in one run.
+"""Two stages beside what a home-made script would do with the usual packages, on the same rows, in one run.
 
 verify: math-verify on each trace's final answer. dedupe: datasketch's MinHashLSH as its documentation shows it, on
-3-word shingles. decontaminate: a Python set of the benchmark's 8-grams. Rows: the 5,276 labelled GSM8K traces and
-their 1,319 questions, repeated under other names for dedupe and decontamination.
+3-word shingles. Rows: the 5,276 labelled GSM8K traces, repeated under other names for dedupe.
 """
 
 import json
 import re
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from datasketch import MinHash, MinHashLSH
 from math_verify import ExprExtractionConfig, parse, verify
 
 from benchmarks.curate import GSM8K, copies
 from benchmarks.results import arguments, publish, write
-from tasks.decontaminate.config import DecontaminateConfig
-from tasks.decontaminate.decontaminate import decontaminate
+from benchmarks.timing import paired
 from tasks.dedupe.near import Near, near_duplicates
 from tasks.ingest.config import IngestConfig
 from tasks.ingest.ingest import Imported, import_rows
@@ -80,32 +75,6 @@ def datasketch_lsh(texts: list[Any]) -> int:
     return found
 
 
-def ngram_set(questions: list[Any], items: list[Any]) -> int:
-    """Questions that share an 8-gram with an item."""
-    known = {gram for item in items for gram in _grams(item)}
-    return sum(not known.isdisjoint(_grams(question)) for question in questions)
-
-
-def _grams(text: str) -> list[tuple[str, ...]]:
-    split = re.findall(r"\w+", text.lower())
-    return [tuple(split[start : start + 8]) for start in range(len(split) - 7)]
-
-
-def clock(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and what came of it."""
-    began = time.perf_counter()
-    result = work()
-    return time.perf_counter() - began, result
-
-
-def paired(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> tuple[float, float, Any, Any]:
-    """Median seconds of both, run alternately after one warm-up of ours."""
-    ours()
-    runs = [(clock(ours), clock(theirs)) for _ in range(times)]
-    seconds = [statistics.median(run[side][0] for run in runs) for side in (0, 1)]
-    return seconds[0], seconds[1], runs[-1][0][1], runs[-1][1][1]
-
-
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
@@ -142,15 +111,6 @@ def main() -> None:
         len(texts),
         lambda: near_duplicates(texts, Near(shingle=3, threshold=THRESHOLD), Splitting()),
         lambda: datasketch_lsh(texts.to_pylist()),
-    )
-    questions = large.problems
-    items = pa.Table.from_pylist([json.loads(line) for line in (GSM8K / "train.jsonl").open()])
-    benchmark = pa.table({"item": [str(n) for n in range(items.num_rows)], "text": items["question"]})
-    compare(
-        "decontaminate",
-        questions.num_rows,
-        lambda: decontaminate(questions, large.traces, {"gsm8k-train": benchmark}, DecontaminateConfig()),
-        lambda: ngram_set(questions["question"].to_pylist(), benchmark["text"].to_pylist()),
     )
     publish("by hand", ["stage", "rows", "tracemill rows/s", "by hand rows/s", "ratio"], rows, metrics)
     write(options.json, metrics)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import SchemaError
 from tasks.text.strings import Texts, batches
-from tasks.text.words import Punctuation, Splitting, hash_word, hash_words, words
+from tasks.text.words import Punctuation, Splitting, hash_word, hash_words, locate_words, words
 
 SPLITTINGS = [Splitting(fold_case=fold, punctuation=kind) for fold in (True, False) for kind in Punctuation]
 TEXTS = st.lists(st.text(st.one_of(st.sampled_from("aB3.,'’-−× (é漢あİß\u3000\u200b😀"), st.characters(codec="utf-8"))))
@@ -70,6 +70,12 @@ def test_the_kernel_splits_as_the_reference_does(splitting: Splitting) -> None:
     def check(texts: list[str]) -> None:
         expected = [[hash_word(word.text) for word in words(text, splitting)] for text in texts]
         assert kernel_hashes(pa.array(texts, pa.string()), splitting) == expected
+        for text, hashes in zip(texts, expected, strict=True):
+            located = locate_words(text, splitting)
+            assert located.hashes.tolist() == hashes
+            for word, (start, end) in zip(words(text, splitting), located.bounds.tolist(), strict=True):
+                assert (start, end) == (word.start, word.end)
+                assert [chr(code) for code in located.folded[start:end]] == list(word.text)
 
     check()
 
