@@ -17,8 +17,8 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.by_hand import imported
 from benchmarks.curate import GSM8K, Meter
+from benchmarks.gsm8k import imported
 from benchmarks.results import arguments, publish, write
 from flows.config import CurateConfig
 from flows.environment import quiet_prefect

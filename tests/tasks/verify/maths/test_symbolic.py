@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.tables import Status
-from tasks.verify import symbolic
+from tasks.verify.maths import symbolic
 
 
 @pytest.fixture(scope="module", autouse=True)
