@@ -5,7 +5,8 @@ them is kept: a problem that has verified traces, a verified trace; then the sho
 """
 
 import json
-from typing import Any, Final, NamedTuple, TypeVar
+import os
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +17,17 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.tables import DROPPED, Status
-from tasks.dedupe.near import Among, Duplicates, Near, near_duplicates
+from tasks.dedupe.near import Among, Duplicates, near_duplicates
+from tasks.dedupe.sketch import Near
+from tasks.dedupe.space import MIB, Effort
 from tasks.standing import standing_as
+from tasks.text.strings import Column, filtered
 from tasks.text.words import Punctuation, Splitting
 
 Kind = TypeVar("Kind", bound="np.generic[Any]")
 
 STAGE: Final = "dedupe"
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 EXACT: Final = "exact duplicate"
 NEAR: Final = "near duplicate"
@@ -54,6 +58,21 @@ class DedupeConfig(ConfigBase):
         description="also compare traces whose standings differ; that drops the incorrect trace that is nearly a "
         "correct one, which is the hardest negative a preference pair can have",
     )
+    memory_mb: int = Field(
+        default=1024,
+        ge=16,
+        description="MiB that comparing may take beside the texts it reads; what must be held at once and is more lies "
+        "in temporary files",
+    )
+    threads: int | None = Field(default=None, ge=1, description="all cores unless set")
+
+    UNSEEN: ClassVar = frozenset({"memory_mb", "threads"})
+    """The settings on which no outcome depends."""
+
+    @property
+    def effort(self) -> Effort:
+        """What comparing may take."""
+        return Effort(self.memory_mb * MIB, self.threads or os.cpu_count() or 1)
 
 
 class Deduped(NamedTuple):
@@ -64,7 +83,9 @@ class Deduped(NamedTuple):
     dropped: pa.Table
 
 
-def drop_duplicates(problems: pa.Table, traces: pa.Table, standings: pa.Table, config: DedupeConfig) -> Deduped:
+def drop_duplicates(
+    problems: pa.Table, traces: pa.Table, standings: pa.Table, config: DedupeConfig, texts: "Column | None" = None
+) -> Deduped:
     """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
 
     A trace is verified if it stands as correct (`tasks.standing`).
@@ -74,10 +95,13 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, standings: pa.Table, c
         traces: trace_id, problem_id, text.
         standings: trace_id, status.
         config: what counts as a duplicate.
+        texts: the traces' texts in their order, to be read part by part; `traces` needs no column `text` then.
 
     Raises:
         SchemaError: a text is null, or no string.
+        LakeError: there is no room for temporary files.
     """
+    texts = traces["text"] if texts is None else texts
     dropped: list[dict[str, Any]] = []
     if config.problems:
         verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], standings)))
@@ -85,13 +109,14 @@ def drop_duplicates(problems: pa.Table, traces: pa.Table, standings: pa.Table, c
         gone = _duplicate_rows("problems", problems["problem_id"].to_pylist(), twins)
         orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in gone})
         dropped += gone + orphans
-        problems = _without(problems, "problem_id", gone)
-        traces = _without(traces, "trace_id", orphans)
+        problems = problems.filter(_stay(problems["problem_id"], gone))
+        stay = _stay(traces["trace_id"], orphans)
+        traces, texts = traces.filter(stay), filtered(texts, stay)
     if config.traces:
-        copies = _copied_traces(traces, standings, config.traces, config)
+        copies = _copied_traces(traces, texts, standings, config.traces, config)
         gone = _duplicate_rows("traces", traces["trace_id"].to_pylist(), copies)
         dropped += gone
-        traces = _without(traces, "trace_id", gone)
+        traces = traces.filter(_stay(traces["trace_id"], gone))
     dropped.sort(key=lambda row: (str(row["table"]), str(row["row_id"])))
     return Deduped(problems, traces, rows(dropped, DROPPED, at=STAGE))
 
@@ -100,28 +125,26 @@ def _twin_problems(
     problems: pa.Table, with_verified: "pa.ChunkedArray[Any]", near: Near, config: DedupeConfig
 ) -> Duplicates:
     best = _numpy(pc.is_in(problems["problem_id"], value_set=with_verified.combine_chunks()), np.bool_)
-    among = Among.all(len(problems))._replace(ranks=_ranks(problems["problem_id"], problems["question"], best))
+    among = _among(problems["problem_id"], best)
     if config.same_reference_only:
         references = pc.utf8_trim_whitespace(problems["reference"].cast(pa.string()))
         among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
-    return near_duplicates(problems["question"], near, config.splitting, among)
+    return near_duplicates(problems["question"], near, config.splitting, among, config.effort)
 
 
-def _copied_traces(traces: pa.Table, standings: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
+def _copied_traces(
+    traces: pa.Table, texts: Column, standings: pa.Table, near: Near, config: DedupeConfig
+) -> Duplicates:
     right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
-    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], right))
+    among = _among(traces["trace_id"], right)
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
         among.groups[:] += (right * 2 + wrong).astype(np.uint64)
-    return near_duplicates(traces["text"], near, config.splitting, among)
+    return near_duplicates(texts, near, config.splitting, among, config.effort)
 
 
-def _ranks(ids: "pa.ChunkedArray[Any]", texts: "pa.ChunkedArray[Any]", best: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The order in which rows are preferred: the best ones first, then shorter texts, then smaller ids."""
-    ordered = np.lexsort((_dense(ids), _numpy(pc.utf8_length(texts), np.int64), ~best))
-    ranks = np.empty(len(ordered), np.int64)
-    ranks[ordered] = np.arange(len(ordered))
-    return ranks
+def _among(ids: "pa.ChunkedArray[Any]", best: NDArray[np.bool_]) -> Among:
+    return Among.all(len(ids))._replace(tiers=(~best).astype(np.int64), ids=_dense(ids))
 
 
 def _dense(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
@@ -133,9 +156,9 @@ def _numpy(column: Any, kind: type[Kind]) -> NDArray[Kind]:
     return np.asarray(column).astype(kind)
 
 
-def _without(table: pa.Table, key: str, gone: list[dict[str, Any]]) -> pa.Table:
-    ids = pa.array([row["row_id"] for row in gone], pa.string())
-    return table.filter(pc.invert(pc.is_in(table[key], value_set=ids)))
+def _stay(ids: "pa.ChunkedArray[Any]", gone: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    dropped = pa.array([row["row_id"] for row in gone], pa.string())
+    return ~_numpy(pc.is_in(ids, value_set=dropped), np.bool_)
 
 
 def _duplicate_rows(table: str, ids: list[Any], found: Duplicates) -> list[dict[str, Any]]:

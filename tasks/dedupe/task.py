@@ -18,7 +18,7 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
     stage = Stage(
         name="dedupe",
         version=VERSION,
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude=set(config.UNSEEN)),
         inputs=tuple(ref for name in ("problems", "traces", "standings") for ref in tables.get(name, ())),
         tables=("dropped",),
     )
@@ -27,9 +27,10 @@ def dedupe(lake: Lake, tables: Tables, config: DedupeConfig) -> Tables:
 
     def part() -> Mapping[str, pa.Table]:
         problems = lake.rows(tables, "problems", ["problem_id", "question", "reference"])
-        traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "text"])
+        traces = lake.rows(tables, "traces", ["trace_id", "problem_id"])
+        texts = lake.parts(tables, "traces", "text")
         standings = lake.rows(tables, "standings", ["trace_id", "status"])
-        made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, standings, config).dropped}
+        made: Mapping[str, pa.Table] = {"dropped": drop_duplicates(problems, traces, standings, config, texts).dropped}
         watcher().advanced("dedupe", total)
         return made
 
