@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def main() -> None:
     seconds = time.perf_counter() - began
     above = resident("VmHWM") - before
     np.save(out, gone)
-    print(json.dumps({"seconds": seconds, "bytes": above}))
+    print(json.dumps({"seconds": seconds, "bytes": above, "version": version(name)}))
 
 
 if __name__ == "__main__":
