@@ -186,6 +186,16 @@ CONTAMINATION: Final = _table(
     _column("spans", SPANS),
 )
 
+EMBEDDINGS: Final = _table(
+    "embeddings",
+    1,
+    _column("table", pa.string()),
+    _column("row_id", pa.string()),
+    _column("model", pa.string()),
+    _maybe("model_revision", pa.string()),
+    _column("vector", pa.list_(pa.float16())),
+)
+
 DROPPED: Final = _table(
     "dropped",
     1,
@@ -235,6 +245,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "verdicts": VERDICTS,
     "standings": STANDINGS,
     "contamination": CONTAMINATION,
+    "embeddings": EMBEDDINGS,
     "dropped": DROPPED,
     "pairs": PAIRS,
     "rewrites": REWRITES,
