@@ -41,6 +41,8 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     _page("samples", "Traces with their verdicts", _samples(lake, tables))
     if summary.agreements:
         _page("agreement", "Verdicts against the labels that came along", report.agreements(summary))
+    if summary.judges:
+        _page("judges", "Judges, and what they lean to", report.judges(summary))
     if summary.benchmarks:
         _page("contamination", "Problems that overlap a benchmark", _overlaps(lake, tables))
 

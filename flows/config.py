@@ -1,20 +1,23 @@
 """What a recipe says: one field per stage."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
+from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.dedupe.dedupe import DedupeConfig
 from tasks.engines.models import ModelConfig
 from tasks.export.release import ExportConfig
 from tasks.generate.config import GenerateConfig
 from tasks.ingest.config import IngestConfig
+from tasks.judge.judges import Judge, judges
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
 from tasks.verify.program import WitnessConfig
+from tasks.verify.rule import NOBODY, OPEN
 from tasks.verify.verify import VerifyConfig
 
 
@@ -23,7 +26,14 @@ class CurationConfig(ConfigBase):
 
     name: str = Field(pattern=r"^[\w.-]+$", description="names the data set, its release and the run")
     description: str = ""
+    models: dict[str, ModelConfig] = Field(default={}, description="the models, by the names that stages use")
     verify: VerifyConfig = VerifyConfig()
+    judges: dict[str, dict[str, dict[str, Any] | None]] = Field(
+        default={},
+        description="models that judge traces: by a name, which verify.rule may use as a verifier's, a kind with its "
+        "settings. They are asked one after another when all is sampled: while sampling goes on (until_accepted, "
+        "--target-accepted) verifiers alone say what is accepted",
+    )
     dedupe: DedupeConfig = DedupeConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     preferences: PairsConfig = PairsConfig()
@@ -35,6 +45,33 @@ class CurationConfig(ConfigBase):
 
     stages: ClassVar[dict[str, tuple[str, ...]]]
     """The stages that may drop rows of a table, in order."""
+
+    @model_validator(mode="after")
+    def _judges_fit(self) -> Self:
+        appointed = self.appointed()
+        for name, one in appointed.items():
+            if one.config.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                setting = f"judges.{name}.{one.kind_name}.model"
+                raise RecipeError(f"{setting}: {one.config.model} is none of the recipe's models, which are {known}")
+        if taken := sorted({*self.verify.verifiers, NOBODY} & set(appointed)):
+            raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
+        deciding = [name for name, one in appointed.items() if one.decides]
+        self.verify.rule.check(list(self.verify.verifiers), deciding)
+        return self
+
+    def appointed(self) -> dict[str, Judge]:
+        """The recipe's judges by name, in the order in which they are asked: that of the rule, then the recipe's.
+
+        By the rule `first` those in `order` are asked only about traces that nobody before them has judged.
+
+        Raises:
+            RecipeError: a judge's kind or setting is unknown.
+        """
+        order = self.verify.rule.order
+        made = judges(self.judges)
+        turns = [*filter(made.__contains__, order), *(name for name in made if name not in order)]
+        return {name: made[name].among(OPEN) if name in order else made[name] for name in turns}
 
 
 class CurateConfig(CurationConfig):

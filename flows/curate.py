@@ -1,4 +1,4 @@
-"""Traces you already have become a release: ingest, verify, dedupe, decontaminate, pair, publish."""
+"""Traces you already have become a release: ingest, verify, judge, dedupe, decontaminate, pair, publish."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +9,13 @@ from flows.config import CurateConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
-from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
-from tasks.decontaminate.task import decontaminate
-from tasks.dedupe.task import dedupe
+from flows.sift import sifted
+from flows.verdicts import replies_before, verdicts
+from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
+from tasks.dedupe.task import dedupe_problems
+from tasks.engines.models import Models
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
-from tasks.preferences.task import preferences
-from tasks.verify.task import verify
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
@@ -32,13 +32,11 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged():
-        tables = ingest(store, config.ingest)
-        tables = joined(tables, verify(store, tables, config.verify))
-        tables = joined(tables, dedupe(store, tables, config.dedupe))
-        tables = joined(tables, decontaminate(store, tables, config.decontaminate))
-        tables = joined(tables, preferences(store, tables, config.preferences))
-        return publish(store, config, tables, conclude(store, config, tables))
+    with logged(), Models(config.models) as models:
+        imported = joined(ingest(store, config.ingest), replies_before(store, config))
+        rounds = added([imported], verdicts(store, config, [imported], models))
+        (tables,) = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe))
+        return publish(store, config, tables, conclude(store, config, tables, models))
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)

@@ -5,28 +5,32 @@ from datetime import UTC, datetime
 from flows import artifacts
 from flows.config import CurationConfig
 from flows.summarise import summarise
+from flows.verdicts import verdicts
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
 from schemas.summary import Summary
+from tasks.engines.flight import Streams
 from tasks.export.release import Plan
 from tasks.export.task import export
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
-from tasks.verify.task import verify
 
 
-def conclude(store: Lake, config: CurationConfig, tables: Tables) -> Summary:
+def conclude(store: Lake, config: CurationConfig, tables: Tables, models: Streams) -> Summary:
     """Count what came of a run, and note it as finished."""
-    summary = summarise(store, config, tables, _gold(store, config))
+    summary = summarise(store, config, tables, _gold(store, config, models))
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary))
     return summary
 
 
-def _gold(store: Lake, config: CurationConfig) -> Tables:
-    """Verdicts on the recipe's own labelled traces."""
+def _gold(store: Lake, config: CurationConfig, models: Streams) -> Tables:
+    """Verdicts on the recipe's own labelled traces; judges that give none are not asked."""
     if config.gold is None:
         return {}
     labelled = ingest(store, config.gold)
-    return joined(labelled, verify(store, labelled, config.verify.model_copy(update={"majority": None})))
+    verify = config.verify.model_copy(update={"majority": None})
+    judges = {name: config.judges[name] for name, one in config.appointed().items() if one.decides}
+    measured = config.model_copy(update={"verify": verify, "judges": judges})
+    return joined(labelled, *verdicts(store, measured, [labelled], models))
 
 
 def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summary) -> ReleaseManifest:

@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 
 from flows.config import CurationConfig
 from schemas.refs import Tables, joined
-from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, LabelAgreement, Rate, Summary
+from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, JudgeReport, LabelAgreement, Rate, Summary
 from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.decontaminate import benchmark_overlap
 from tasks.funnel import ID, alive, entered, funnel
+from tasks.judge.bias import Bias, Share, biases
 from tasks.lake import Lake
 from tasks.passrate import coverage, histogram, sampled
 from tasks.verify.agreement import JUDGED, Agreement, agreements, wilson
@@ -32,12 +33,13 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
     return Summary(
         recipe=config.name,
         funnel=_funnel(lake, tables, dropped, config.stages),
-        tokens=_cost(lake, tables, traces),
+        tokens=_cost(lake, joined(tables, gold), traces),
         verdicts=_count(standings, "status"),
         kept_verdicts=_count(kept_standings, "status"),
         pass_at_k=coverage(rates),
         pass_rates=histogram(rates),
         agreements=_agreements(lake, tables, gold),
+        judges=_judges(lake, tables),
         pairs=_count(pairs, "rule"),
         no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
         benchmarks=_benchmarks(lake, config, tables),
@@ -97,6 +99,24 @@ def _against_labels(verifier: str, found: Agreement, references: Mapping[str, st
             for row in found.disagreements.to_pylist()
         ),
     )
+
+
+def _judges(lake: Lake, tables: Tables) -> tuple[JudgeReport, ...]:
+    """Each judge's replies, and its leanings to places and lengths."""
+    judgements = lake.rows(tables, "judgements")
+    if not judgements.num_rows:
+        return ()
+    traces = lake.rows(tables, "traces", ["trace_id", "text"])
+    lengths: dict[str, int] = {}
+    for ids, texts in ((traces["trace_id"], traces["text"]), (judgements["judgement_id"], judgements["reply"])):
+        measured: Any = pc.utf8_length(texts).to_pylist()
+        lengths |= {str(name): int(size) for name, size in zip(ids.to_pylist(), measured, strict=True) if size}
+    return tuple(_report(one) for one in biases(judgements, lengths))
+
+
+def _report(found: Bias) -> JudgeReport:
+    rates = {name: _rate(*share) for name, share in found._asdict().items() if isinstance(share, Share)}
+    return JudgeReport.model_validate(found._asdict() | rates)
 
 
 def _rate(count: int, of: int) -> Rate:

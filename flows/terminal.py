@@ -20,9 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.pace import Pace
-from schemas.summary import Summary
+from schemas.summary import JudgeReport, Summary
 from schemas.tables import Status
-from tasks.report import disagreements
+from tasks.report import disagreements, rate
 
 _BAR = 16
 _SHARE = 10
@@ -98,6 +98,8 @@ def show(console: Console, summary: Summary) -> None:
         console.print(f"problems by pass rate, 0 to 100 %: {_sparks(summary.pass_rates)}", markup=False)
         console.print(", ".join(f"pass@{k} {value:.1%}" for k, value in summary.pass_at_k.items()))
     _agreements(console, summary)
+    for judge in summary.judges:
+        console.print(_judge(judge), soft_wrap=True, markup=False)
     if summary.tokens is not None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
@@ -168,6 +170,21 @@ def _agreements(console: Console, summary: Summary) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _judge(judge: JudgeReport) -> str:
+    """What a judge said, and what it leans to, as far as its kind lets that be told."""
+    said = f"judge {judge.judge} ({judge.kind}): {judge.judgements:,} judgements"
+    said += f", {judge.repaired:,} read at the second try, {judge.unreadable:,} unreadable"
+    if judge.swayed.of:
+        said += f"; the order decides {rate(judge.swayed)} pairs"
+    if judge.first_by_chance is not None:
+        said += f"; the first place is chosen {rate(judge.first)} times, by chance {judge.first_by_chance:.0%}"
+    if judge.longer.of:
+        said += f"; the longer text wins {rate(judge.longer)}"
+    if judge.length_correlation is not None:
+        said += f"; ratings and lengths correlate by {judge.length_correlation:+.2f}"
+    return said
 
 
 def _sparks(counts: tuple[int, ...]) -> str:

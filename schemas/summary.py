@@ -71,6 +71,26 @@ class LabelAgreement(ConfigBase):
         return self.agreeing / self.labelled if self.labelled else 1.0
 
 
+class JudgeReport(ConfigBase):
+    """One judge's judgements, and what they lean to that should not matter."""
+
+    judge: str
+    kind: str
+    judgements: int
+    repaired: int
+    """Read at the second try."""
+    unreadable: int
+    swayed: Rate
+    """Pairs of which the two orders do not give the same."""
+    first: Rate
+    """Choices that fell on what was shown first."""
+    first_by_chance: float | None
+    longer: Rate
+    """Won comparisons that the longer text won."""
+    length_correlation: float | None
+    """Of ratings and lengths (Spearman's); None where texts are not rated by themselves, or all the same."""
+
+
 class Summary(ConfigBase):
     """One run of a recipe in numbers."""
 
@@ -85,9 +105,10 @@ class Summary(ConfigBase):
     pass_rates: tuple[int, ...] = ()
     """Problems by the share of their judged traces that is correct, in ten bins."""
     tokens: int | None = None
-    """All tokens that were sampled, for problems and traces; None where traces were imported."""
+    """All tokens that were sampled, for problems, traces and judgements; None where none was."""
     agreements: tuple[LabelAgreement, ...] = ()
     """By verifier, where traces came with labels or the recipe has a gold slice."""
+    judges: tuple[JudgeReport, ...] = ()
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     pairs: dict[str, int] = Field(default_factory=dict)
     """Pairs by rule."""

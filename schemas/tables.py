@@ -41,6 +41,7 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+ASPECTS: Final = pa.map_(pa.string(), pa.float32())
 LABELS: Final = pa.map_(pa.string(), pa.string())
 SPANS: Final = pa.list_(
     pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("text", pa.string())])
@@ -167,6 +168,35 @@ VERDICTS: Final = _table(
     _column("elapsed_ms", pa.float32()),
 )
 
+JUDGEMENTS: Final = _table(
+    "judgements",
+    1,
+    _column("judgement_id", pa.string()),
+    _column("judge", pa.string()),
+    _column("kind", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("shown", pa.list_(pa.string())),
+    _column("number", pa.int32()),
+    _column("status", pa.string()),
+    _maybe("score", pa.float32()),
+    _maybe("choice", pa.int32()),
+    _maybe("aspects", ASPECTS),
+    _column("reason", pa.string()),
+    _maybe("reply", pa.string()),
+    _column("model", pa.string()),
+    _column("completion_id", pa.string()),
+)
+
+RATINGS: Final = _table(
+    "ratings",
+    1,
+    _column("judge", pa.string()),
+    _column("subject_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("score", pa.float32()),
+    _column("judgements", pa.int32()),
+)
+
 STANDINGS: Final = _table(
     "standings",
     1,
@@ -243,6 +273,8 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "completions": COMPLETIONS,
     "traces": TRACES,
     "verdicts": VERDICTS,
+    "judgements": JUDGEMENTS,
+    "ratings": RATINGS,
     "standings": STANDINGS,
     "contamination": CONTAMINATION,
     "embeddings": EMBEDDINGS,

@@ -1,6 +1,6 @@
-"""Completions that are no traces, such as problems and programs: asked of a model, and on disk as they come."""
+"""Completions that are no traces, such as problems and judgements: asked of a model, and on disk as they come."""
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,9 +23,9 @@ class Question(NamedTuple):
     """One request, and what it is asked for."""
 
     kind: str
-    """Why: `problem`, `program`."""
+    """Why: `persona:word_problem`, `program`, `judge:grader`."""
     subject_id: str
-    """Of what: a persona's or a problem's id."""
+    """Of what: a persona's, a problem's or a trace's id."""
     number: int
     """The how manieth of this kind and subject."""
     model: str
@@ -38,8 +38,13 @@ class _Answered(NamedTuple):
     completion: Completion
 
 
-def ask(lake: Lake, stage: Stage, questions: Callable[[], Sequence[Question]], models: Streams) -> Tables:
+def ask(
+    lake: Lake, stage: Stage, questions: Callable[[], Iterable[Question]], models: Streams, *, label: str | None = None
+) -> Tables:
     """Ask what is not stored yet, and store the answers (COMPLETIONS) under the requests' ids.
+
+    `questions` is called twice, to count and to ask, and need not hold all in memory; no id comes twice. `label` is
+    what progress calls the stage, unless by its name.
 
     Raises:
         EngineError: a model cannot be loaded or reached; every answer that came before is stored.
@@ -47,14 +52,17 @@ def ask(lake: Lake, stage: Stage, questions: Callable[[], Sequence[Question]], m
 
     def rest(stored: Iterator[pa.Table]) -> Iterator[pa.Table]:
         known = {str(one) for table in stored for one in table["completion_id"].to_pylist()}
-        missing = [one for one in questions() if one.request.request_id not in known]
-        jobs = (partial(_answer, one, models) for one in missing)
-        with reported(stage.name, len(missing)):
-            for batch in models.stream(jobs, every_s=EVERY_S):
+
+        def missing() -> Iterator[Question]:
+            return (one for one in questions() if one.request.request_id not in known)
+
+        name = label or stage.name
+        with reported(name, sum(1 for _ in missing())):
+            for batch in models.stream((partial(_answer, one, models) for one in missing()), every_s=EVERY_S):
                 yield _table(batch, models, stage.name)
                 tokens = sum(one.completion.completion_tokens or 0 for one in batch)
-                watcher().measured(stage.name, {"tokens": tokens})
-                watcher().advanced(stage.name, len(batch))
+                watcher().measured(name, {"tokens": tokens})
+                watcher().advanced(name, len(batch))
 
     return collect(lake, stage, rest)
 

@@ -37,6 +37,8 @@ _COUNTED: Final = {
     "completions": "kind",
     "traces": "model",
     "verdicts": "status",
+    "judgements": "status",
+    "ratings": "judge",
     "standings": "status",
     "dropped": "reason",
     "contamination": "benchmark",
@@ -199,6 +201,10 @@ class Lake:
         return sorted(
             (Snapshot.model_validate_json(data) for data in read if data is not None), key=lambda one: one.created
         )
+
+    def last(self, recipe: str) -> Snapshot | None:
+        """The newest finished run of a recipe, by its name."""
+        return next((one for one in reversed(self.snapshots()) if one.recipe == recipe), None)
 
     def newest(self) -> Tables:
         """The newest version of each table, by name."""

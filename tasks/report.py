@@ -87,6 +87,47 @@ def rate(found: Rate) -> str:
     return f"{found.count:,} of {found.of:,}{share}"
 
 
+def judges(summary: Summary) -> str:
+    """Each judge's replies, and how far they follow a text's place and length."""
+    measured = table(
+        [
+            "judge",
+            "kind",
+            "judgements",
+            "read at the second try",
+            "unreadable",
+            "pairs that the order decides",
+            "choices of the first place",
+            "by chance",
+            "wins of the longer text",
+            "correlation of rating and length",
+        ],
+        (
+            (
+                one.judge,
+                one.kind,
+                one.judgements,
+                one.repaired,
+                one.unreadable,
+                *map(_rate_or_none, (one.swayed, one.first)),
+                _number(one.first_by_chance, "{:.0%}"),
+                _rate_or_none(one.longer),
+                _number(one.length_correlation, "{:+.2f}"),
+            )
+            for one in summary.judges
+        ),
+    )
+    return f"{measured}\n\nShares with 95 % intervals; the correlation is Spearman's."
+
+
+def _rate_or_none(found: Rate) -> str:
+    return rate(found) if found.of else ""
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
 def benchmarks(summary: Summary) -> str:
     """How much of each benchmark the imported problems overlapped before they were dropped."""
     return table(

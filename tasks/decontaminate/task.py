@@ -1,12 +1,12 @@
 """Prefect's side of decontamination."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.refs import Stage, Tables
+from schemas.refs import Stage, Tables, joined
 from tasks.decontaminate.benchmarks import read_benchmark
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import VERSION
@@ -17,8 +17,13 @@ from tasks.sources import digests
 
 
 @task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
-def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
-    """Drop problems that overlap a benchmark, with the spans as evidence."""
+def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateConfig) -> list[Tables]:
+    """Drop each round's problems that overlap a benchmark, with the spans as evidence."""
+    with reported("decontaminate", lake.row_count(joined(*rounds).get("problems", ()))):
+        return [_compared(lake, one, config) for one in rounds]
+
+
+def _compared(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
     stage = Stage(
         name="decontaminate",
         version=VERSION,
@@ -40,5 +45,4 @@ def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Ta
         watcher().advanced("decontaminate", lake.row_count(tables["problems"]))
         return made
 
-    with reported("decontaminate", lake.row_count(tables["problems"])):
-        return lake.run(stage, lambda: [part])
+    return lake.run(stage, lambda: [part])

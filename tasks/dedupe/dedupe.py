@@ -1,13 +1,15 @@
 """Drop duplicates among our own problems, and among the traces of one problem.
 
-Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near). The best of
-them is kept: a problem that has verified traces, a verified trace; then the shorter text, then the smaller id.
+Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near); where the
+recipe asks for it, problems with nearly the same embedding too. The best of them is kept: an earlier round's; a problem
+that has verified traces, a verified trace; then the shorter text, then the smaller id.
 """
 
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -82,68 +84,82 @@ class DedupeConfig(ConfigBase):
         return Effort(self.memory_mb * MIB, self.threads or os.cpu_count() or 1)
 
 
-class Deduped(NamedTuple):
-    """The rows that stay, in their order, and a `dropped` row for each other one, sorted by table and id."""
-
-    problems: pa.Table
-    traces: pa.Table
-    dropped: pa.Table
-
-
-def drop_duplicates(
+def drop_problems(
     problems: pa.Table,
-    traces: pa.Table,
-    standings: pa.Table,
+    earlier: pa.Table,
+    verified: "pa.Array[Any]",
     config: DedupeConfig,
-    texts: "Column | None" = None,
     embeddings: pa.Table | None = None,
-) -> Deduped:
-    """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
+) -> pa.Table:
+    """A `dropped` row for each problem that nearly is another one, sorted by id.
 
-    A trace is verified if it stands as correct (`tasks.standing`).
+    Of alike problems the earlier one stays, else a verified one, else the shorter, else that with the smaller id.
 
     Args:
         problems: problem_id, question, reference.
-        traces: trace_id, problem_id, text.
-        standings: trace_id, status.
+        earlier: the same of problems that stay in any case.
+        verified: ids of problems with a trace that stands as correct.
         config: what counts as a duplicate.
-        texts: the traces' texts in their order, to be read part by part; `traces` needs no column `text` then.
-        embeddings: row_id, vector of all problems; where `config.semantic` is set.
+        embeddings: row_id, vector of all these problems; needed where `config.semantic` is set.
 
     Raises:
-        SchemaError: a text is null or no string, or a problem has no vector.
+        SchemaError: a question is null or no string, or a problem has no vector.
         LakeError: there is no room for temporary files.
     """
-    texts = traces["text"] if texts is None else texts
-    verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], standings)))
-    dropped = _twin_problems(problems, verified, config)
-    problems = problems.filter(_stay(problems["problem_id"], dropped))
+    both = pa.concat_tables([earlier, problems])
+    new = np.arange(len(both)) >= len(earlier)
+    among = _among(both["problem_id"], ~_numpy(pc.is_in(both["problem_id"], value_set=verified), np.bool_), new)
+    if config.same_reference_only:
+        references = pc.utf8_trim_whitespace(both["reference"].cast(pa.string()))
+        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
+    gone = _twin_problems(both, among, config)
     if config.semantic and embeddings is not None:
-        dropped += _twins_in_meaning(problems, verified, embeddings, config)
-        problems = problems.filter(_stay(problems["problem_id"], dropped))
-    orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in dropped})
-    stay = _stay(traces["trace_id"], orphans)
-    traces, texts = traces.filter(stay), filtered(texts, stay)
-    copies = _copied_traces(traces, texts, standings, config)
-    traces = traces.filter(_stay(traces["trace_id"], copies))
-    found = sorted(dropped + orphans + copies, key=lambda row: (str(row["table"]), str(row["row_id"])))
-    return Deduped(problems, traces, rows(found, DROPPED, at=STAGE))
+        left = _stay(both["problem_id"], gone)
+        gone += _twins_in_meaning(both.filter(left), embeddings, among.only(left), config.semantic)
+    ours = set(problems["problem_id"].to_pylist())
+    return _sorted([row for row in gone if row["row_id"] in ours])
 
 
-def _twin_problems(problems: pa.Table, verified: "pa.ChunkedArray[Any]", config: DedupeConfig) -> list[Row]:
+def drop_traces(
+    traces: pa.Table, standings: pa.Table, twins: pa.Table, config: DedupeConfig, texts: "Column | None" = None
+) -> pa.Table:
+    """A `dropped` row for each trace of a duplicate problem, and each that nearly is another one of its problem.
+
+    A trace is verified if it stands as correct (`tasks.standing`). Sorted by id.
+
+    Args:
+        traces: trace_id, problem_id, text.
+        standings: trace_id, status.
+        twins: what `drop_problems` dropped.
+        config: what counts as a duplicate.
+        texts: the traces' texts in their order, to be read part by part; `traces` needs no column `text` then.
+
+    Raises:
+        SchemaError: a text is null, or no string.
+        LakeError: there is no room for temporary files.
+    """
+    stands_for = dict(zip(twins["row_id"].to_pylist(), twins["duplicate_of"].to_pylist(), strict=True))
+    gone = _orphaned_rows(traces, stands_for)
+    if config.traces:
+        left = _stay(traces["trace_id"], gone)
+        texts = filtered(traces["text"] if texts is None else texts, left)
+        gone += _copied_traces(traces.filter(left), texts, standings, config.traces, config)
+    return _sorted(gone)
+
+
+def _sorted(gone: list[Row]) -> pa.Table:
+    return rows(sorted(gone, key=itemgetter("row_id")), DROPPED, at=STAGE)
+
+
+def _twin_problems(problems: pa.Table, among: Among, config: DedupeConfig) -> list[Row]:
     if config.problems is None:
         return []
-    among = _among_problems(problems, verified, config)
     found = near_duplicates(problems["question"], config.problems, config.splitting, among, config.effort)
     return _duplicate_rows("problems", problems["problem_id"].to_pylist(), found)
 
 
-def _twins_in_meaning(
-    problems: pa.Table, verified: "pa.ChunkedArray[Any]", embeddings: pa.Table, config: DedupeConfig
-) -> list[Row]:
-    assert config.semantic is not None
-    among = _among_problems(problems, verified, config)
-    found = semantic_twins(problems, embeddings, among, config.semantic.threshold)
+def _twins_in_meaning(problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic) -> list[Row]:
+    found = semantic_twins(problems, embeddings, among, config.threshold)
     ids: list[Any] = problems["problem_id"].to_pylist()
     return [
         _dropped("problems", ids[row], SEMANTIC, {"cosine": round(float(found.cosines[row]), 4)}, ids[keeper])
@@ -152,29 +168,20 @@ def _twins_in_meaning(
     ]
 
 
-def _copied_traces(traces: pa.Table, texts: Column, standings: pa.Table, config: DedupeConfig) -> list[Row]:
-    if config.traces is None:
-        return []
+def _copied_traces(traces: pa.Table, texts: Column, standings: pa.Table, near: Near, config: DedupeConfig) -> list[Row]:
     right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
-    among = _among(traces["trace_id"], right)
+    among = _among(traces["trace_id"], ~right)
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
         among.groups[:] += (right * 2 + wrong).astype(np.uint64)
-    found = near_duplicates(texts, config.traces, config.splitting, among, config.effort)
+    found = near_duplicates(texts, near, config.splitting, among, config.effort)
     return _duplicate_rows("traces", traces["trace_id"].to_pylist(), found)
 
 
-def _among_problems(problems: pa.Table, verified: "pa.ChunkedArray[Any]", config: DedupeConfig) -> Among:
-    best = _numpy(pc.is_in(problems["problem_id"], value_set=verified.combine_chunks()), np.bool_)
-    among = _among(problems["problem_id"], best)
-    if config.same_reference_only:
-        references = pc.utf8_trim_whitespace(problems["reference"].cast(pa.string()))
-        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
-    return among
-
-
-def _among(ids: "pa.ChunkedArray[Any]", best: NDArray[np.bool_]) -> Among:
-    return Among.all(len(ids))._replace(tiers=(~best).astype(np.int64), ids=_dense(ids))
+def _among(ids: "pa.ChunkedArray[Any]", *worse: NDArray[np.bool_]) -> Among:
+    """Every row with every other; those that are worse come last, by the last criterion above all."""
+    tiers = sum((flag.astype(np.int64) << at for at, flag in enumerate(worse)), np.zeros(len(ids), np.int64))
+    return Among.all(len(ids))._replace(tiers=tiers, ids=_dense(ids))
 
 
 def _dense(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:

@@ -42,6 +42,10 @@ class Among(NamedTuple):
         """Every row with every other; the first is kept."""
         return cls(np.zeros(rows, np.uint64), np.zeros(rows, np.int64), np.arange(rows), np.arange(rows))
 
+    def only(self, wanted: NDArray[np.bool_]) -> "Among":
+        """Some of the rows."""
+        return Among(self.groups[wanted], self.labels[wanted], self.tiers[wanted], self.ids[wanted])
+
 
 class Duplicates(NamedTuple):
     """For each row the row that stands for it (itself where it is kept), and how alike the two are."""

@@ -39,6 +39,8 @@ class Request(NamedTuple):
     sampling: Sampling
     prefix: str = ""
     """How the reply begins; the model goes on from exactly there."""
+    json_schema: str | None = None
+    """What the reply has to be: `vllm` and `openai` hold the model to it, `transformers` samples freely."""
 
 
 class Finish(StrEnum):

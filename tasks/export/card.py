@@ -34,6 +34,7 @@ def card(facts: CardFacts) -> str:
         f"## Verdicts\n\n{report.verdicts(summary)}",
         _pass_rates(summary),
         _agreement(summary),
+        _judges(summary),
         _decontamination(summary),
         _pairs(summary),
         f"## Traces by model\n\n{report.counts(('model', 'traces'), _models(facts.stages))}",
@@ -70,6 +71,10 @@ def _pass_rates(summary: Summary) -> str:
 
 def _agreement(summary: Summary) -> str:
     return f"## Verdicts against labels\n\n{report.agreements(summary)}" if summary.agreements else ""
+
+
+def _judges(summary: Summary) -> str:
+    return f"## Judges\n\n{report.judges(summary)}" if summary.judges else ""
 
 
 def _decontamination(summary: Summary) -> str:

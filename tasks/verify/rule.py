@@ -11,16 +11,22 @@ from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
 from schemas.conform import conform
+from schemas.errors import RecipeError
 from schemas.tables import STANDINGS, Status
 
 Kind = Literal["agree", "all", "any", "weighted", "first"]
+NOBODY: Final = "none"
+"""The verifier named by the verdict on a trace that no configured verifier covers."""
+OPEN: Final = (Status.UNVERIFIABLE, Status.ERROR)
+"""Where a trace stands that nobody has judged."""
 _JUDGED: Final = (Status.CORRECT, Status.INCORRECT)
 
 
 class RuleConfig(ConfigBase):
     """How verdicts on one trace become its standing. Only `correct` and `incorrect` count as judged.
 
-    A trace that nobody judged is an `error` if a verifier broke, else `unverifiable`.
+    A trace that nobody judged is an `error` if a verifier broke, else `unverifiable`. A judge that gives verdicts is a
+    verifier here.
     """
 
     kind: Kind = Field(
@@ -28,11 +34,13 @@ class RuleConfig(ConfigBase):
         description="agree: right or wrong if all that judged it say so, and unverifiable where they contradict each "
         "other; all: right if every verifier says so, wrong if one does; any: right if one says so; weighted: right if "
         "the weighted mean of the scores reaches `least`; first: the first in `order` that judged it decides, and "
-        "those after it are not asked",
+        "those after it are not asked; who is not in `order` has no say",
     )
     weights: dict[str, float] = Field(default={}, description="by verifier, for `weighted`; 1 unless given")
     least: float = Field(default=0.5, gt=0, le=1, description="the weighted mean that a correct trace needs")
-    order: tuple[str, ...] = Field(default=(), description="verifiers, the fast ones first, for `first`")
+    order: tuple[str, ...] = Field(
+        default=(), description="verifiers, the fast ones first, and then judges, for `first`"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -54,9 +62,18 @@ class RuleConfig(ConfigBase):
         known = list(verifiers)
         return [[name] for name in self.order if name in known] if self.order else [known]
 
-    def unknown(self, verifiers: Iterable[str]) -> list[str]:
-        """The verifiers that it names and that are not among these."""
-        return sorted({*self.order, *self.weights} - set(verifiers))
+    def check(self, verifiers: Sequence[str], judges: Sequence[str] = ()) -> None:
+        """Look at the names it uses: of verifiers, and of judges that give verdicts.
+
+        Raises:
+            RecipeError: it uses others, or a verifier comes after a judge, which is asked later.
+        """
+        if unknown := sorted({*self.order, *self.weights} - {*verifiers, *judges}):
+            known = ", ".join([*verifiers, *judges])
+            raise RecipeError(f"verify.rule: {', '.join(unknown)} not among those that give verdicts: {known}")
+        ranks = [name in judges for name in self.order]
+        if ranks != sorted(ranks):
+            raise RecipeError("verify.rule.order: verifiers come first, for judges are asked after all of them")
 
 
 class Said(NamedTuple):
@@ -94,9 +111,10 @@ def judged(said: Said) -> bool:
 
 def standing(said: Sequence[Said], rule: RuleConfig) -> Standing:
     """Where a trace stands by a rule."""
+    said = [one for one in said if one.verifier != NOBODY] or said
     told = [one for one in said if judged(one)]
     if rule.kind == "first":
-        told = sorted(told, key=lambda one: rule.order.index(one.verifier))[:1]
+        told = sorted(_named(told, rule), key=lambda one: rule.order.index(one.verifier))[:1]
     score = _mean(told or said, rule)
     if not told or (rule.kind == "weighted" and score is None):
         broken = any(one.status == Status.ERROR for one in said)
@@ -104,6 +122,10 @@ def standing(said: Sequence[Said], rule: RuleConfig) -> Standing:
     if rule.kind == "weighted":
         return Standing(Status.CORRECT if (score or 0) >= rule.least else Status.INCORRECT, score)
     return Standing(_agreed({one.status for one in told}, whole=len(told) == len(said), rule=rule), score)
+
+
+def _named(said: Sequence[Said], rule: RuleConfig) -> list[Said]:
+    return [one for one in said if one.verifier in rule.order]
 
 
 def _agreed(statuses: set[str], *, whole: bool, rule: RuleConfig) -> Status:

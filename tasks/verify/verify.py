@@ -16,7 +16,7 @@ from tasks.progress import watcher
 from tasks.verify.contract import Claim, Outcome, ProblemView, Verifier, covering, views_of
 from tasks.verify.filtering import PACKAGE as FILTERS
 from tasks.verify.majority import MajorityConfig
-from tasks.verify.rule import RuleConfig
+from tasks.verify.rule import NOBODY, RuleConfig
 from tasks.verify.settle import Asked, Court, Judged
 from tasks.workers import WorkerPool
 
@@ -25,8 +25,6 @@ STAGE: Final = "verify"
 GOLD: Final = "references"
 """The part of the stage that puts every reference to its own verifier."""
 PACKAGE: Final = "tasks.verify.verifiers"
-NOBODY: Final = "none"
-"""The verifier named by the verdict on a trace that no configured verifier covers."""
 
 GOLD_FAILURES: Final = pa.schema(
     [
@@ -64,8 +62,6 @@ class VerifyConfig(ConfigBase):
             if settings.model_dump(exclude_unset=True).get("time_s", 0) >= self.deadline_s:
                 raise ValueError(f"verifiers.{name}.time_s has to be below deadline_s, {self.deadline_s:g}")
         plugins.configure(FILTERS, self.filters)
-        if unknown := self.rule.unknown(self.verifiers):
-            raise ValueError(f"rule: {', '.join(unknown)} not among the verifiers {', '.join(self.verifiers)}")
         return self
 
 

@@ -1,6 +1,7 @@
 """The engine inside this process, beyond what every engine does; the last test is the engine's last."""
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 from schemas.errors import EngineError, RecipeError
 from tasks.engines.contract import Completion, Engine, Finish, Request
 from tasks.engines.kinds.vllm import Config, build
+from tasks.judge.judges import judges
 
 MODEL = "data/models/tiny-reasoner"
 Ask = Callable[..., Request]
@@ -38,6 +40,24 @@ def test_what_vllm_turns_down_is_that_request_s_outcome(
     assert (refused.finish, refused.text) == (Finish.REFUSED, "")
     assert "temperature must be in [0, 2]" in refused.detail
     assert done.text
+
+
+def test_replies_keep_to_a_json_schema(engine: Engine, ask: Ask, complete: Complete, questions: list[str]) -> None:
+    """The tiny model never heard of JSON, nor of when to end a sentence."""
+    short = {"verdict": {"enum": ["correct", "incorrect"]}, "rating": {"type": "integer", "minimum": 1, "maximum": 5}}
+    schema = {"type": "object", "properties": short, "required": [*short], "additionalProperties": False}
+    held = json.dumps(schema)
+    requests = [ask(text, temperature=1, seed=number) for number, text in enumerate(questions)]
+    for one in complete(engine, [request._replace(json_schema=held) for request in requests]):
+        assert one.finish is Finish.STOP
+        reply = json.loads(one.text)
+        assert reply["verdict"] in ("correct", "incorrect")
+        assert reply["rating"] in range(1, 6)
+    for kind in ("aspects", "grade", "pairwise"):
+        form = judges({"one": {kind: {"model": "m"}}})["one"].kind.reply.model_json_schema()
+        first = next(iter(form["properties"]))
+        [begun] = complete(engine, [requests[0]._replace(json_schema=json.dumps(form))])
+        assert begun.text.startswith(f'{{"{first}":')
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
@@ -164,6 +165,9 @@ class OpenAIEngine:
             body["stop"] = list(sampling.stop)
         if sampling.seed is not None:
             body["seed"] = sampling.seed
+        if request.json_schema:
+            schema = {"name": "reply", "schema": json.loads(request.json_schema), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return _Ask(path, body | prompt | self._config.extra)
 
     async def _persist(self, request: Request, ask: "_Ask", client: "AsyncOpenAI") -> Completion:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.base import ConfigBase
 from schemas.errors import EngineError, RecipeError
-from tasks.engines.contract import Completion, Engine, Finish, Identity, Request, Sampling
+from tasks.engines.contract import Completion, Engine, Finish, Identity, Request
 from tasks.engines.guard import Guard
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import revision_of
@@ -23,6 +23,7 @@ from tasks.engines.template import Template, load_template
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs, AsyncLLMEngine, SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
 _MESSAGE_MAX: Final = 500
 _ENVIRONMENT: Final = {
@@ -37,6 +38,8 @@ _ENVIRONMENT: Final = {
 """Set where the environment does not: quiet unless something fails, and no forks of a process with threads."""
 _ON_CPU: Final = {"enforce_eager": True, "enable_chunked_prefill": False}
 """vLLM 0.32 dies there of a prompt that is read in parts and whose request has a seed."""
+_COMPACT_JSON: Final = {"structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True}}
+"""Else a reply that is held to a JSON schema may be blanks without end, which are JSON too."""
 
 
 class Config(ConfigBase):
@@ -66,6 +69,7 @@ class _Package(NamedTuple):
     engine: "type[AsyncLLMEngine]"
     engine_args: "type[AsyncEngineArgs]"
     sampling_params: "type[SamplingParams]"
+    structured: "type[StructuredOutputsParams]"
     final_only: Any
     offline: Any
     """Tells vLLM to be set up for throughput: otherwise it takes in fewer completions at once by default."""
@@ -144,7 +148,7 @@ class VllmEngine:
             return refused(request, str(exc))
 
     async def _sample(self, llm: "AsyncLLMEngine", package: _Package, request: Request, ids: list[int]) -> Completion:
-        params = _params(package, request.sampling, self._context - len(ids))
+        params = _params(package, request, self._context - len(ids))
         # The form with a type is passed on as it is, without a detour through vLLM's thread for tokenizing.
         prompt: Any = {"type": "token", "prompt_token_ids": ids}
         async for output in llm.generate(prompt, params, str(next(self._numbers))):
@@ -176,7 +180,7 @@ def _import() -> _Package:
         from vllm import AsyncEngineArgs, AsyncLLMEngine, SamplingParams
         from vllm.exceptions import VLLMClientError
         from vllm.platforms import current_platform
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.exceptions import EngineDeadError
     except ImportError as exc:
@@ -185,6 +189,7 @@ def _import() -> _Package:
         engine=AsyncLLMEngine,
         engine_args=AsyncEngineArgs,
         sampling_params=SamplingParams,
+        structured=StructuredOutputsParams,
         final_only=RequestOutputKind.FINAL_ONLY,
         offline=UsageContext.LLM_CLASS,
         dead=EngineDeadError,
@@ -195,10 +200,16 @@ def _import() -> _Package:
 
 def _engine_args(package: _Package, config: Config, model: str, revision: str | None) -> "AsyncEngineArgs":
     given = config.model_dump(exclude={"engine_args", "chat_template"}, exclude_none=True)
-    ours = {"model": model, "revision": revision, "tokenizer_revision": revision, "enable_prefix_caching": True}
+    ours: dict[str, Any] = {
+        "model": model,
+        "revision": revision,
+        "tokenizer_revision": revision,
+        "enable_prefix_caching": True,
+    }
     quiet = {"disable_log_stats": True, "use_tqdm_on_load": False}
     try:
-        return package.engine_args(**((_ON_CPU if package.on_cpu else {}) | ours | quiet | given | config.engine_args))
+        ours |= quiet | _COMPACT_JSON | (_ON_CPU if package.on_cpu else {})
+        return package.engine_args(**(ours | given | config.engine_args))
     except (TypeError, ValueError) as exc:
         raise RecipeError(f"engine vllm: engine_args: {_message(exc)}") from exc
 
@@ -214,13 +225,15 @@ async def _given_up(loading: "asyncio.Future[AsyncLLMEngine]") -> None:
         loading.result().shutdown()
 
 
-def _params(package: _Package, sampling: Sampling, room: int) -> "SamplingParams":
+def _params(package: _Package, request: Request, room: int) -> "SamplingParams":
+    sampling, schema = request.sampling, request.json_schema
     return package.sampling_params(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         max_tokens=min(sampling.max_tokens, room),
         stop=list(sampling.stop),
         seed=sampling.seed,
+        structured_outputs=package.structured(json=schema) if schema else None,
         output_kind=package.final_only,
     )
 

@@ -12,7 +12,7 @@ def unit_vectors(rows: int, seed: int, dimensions: int = 6) -> NDArray[np.float1
     """Around a few directions, so that many are close."""
     draw = np.random.default_rng(seed)
     found = draw.normal(size=(5, dimensions))[draw.integers(5, size=rows)] + draw.normal(size=(rows, dimensions)) / 4
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float16)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float16)
 
 
 def one_by_one(vectors: NDArray[np.float16], labels: NDArray[np.int64], ranks: NDArray[np.int64]) -> list[int]:

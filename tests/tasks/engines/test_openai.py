@@ -1,6 +1,7 @@
 """The openai engine against a server that misbehaves on purpose."""
 
 import asyncio
+import json
 import logging
 import socket
 import threading
@@ -149,6 +150,14 @@ def test_a_tokenizer_here_renders_the_prompt_here(server: Server) -> None:
     assert server.bodies[0]["prompt"] == "<|user|>hi<|end|><|assistant|>So \n"
     assert server.bodies[0]["add_special_tokens"] is False
     assert not {"stop", "seed", "messages"} & server.bodies[0].keys()
+
+
+def test_a_json_schema_goes_along_whoever_renders_the_prompt(server: Server) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    for settings in ({}, {"tokenizer": MODEL}):
+        ask(config(server, **settings), request("hi")._replace(json_schema=json.dumps(schema)))
+    form = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema, "strict": True}}
+    assert [body["response_format"] for body in server.bodies] == [form, form]
 
 
 def test_the_servers_context_bounds_what_is_asked(server: Server) -> None:

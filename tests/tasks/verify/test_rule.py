@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas.errors import RecipeError
 from schemas.tables import VERDICTS, Status
 from tasks.verify.rule import RuleConfig, Said, standing, standings
 
@@ -64,6 +65,29 @@ def test_weights_decide_by_the_mean_of_the_scores() -> None:
 def test_a_rule_that_makes_no_sense_is_refused(wrong: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         RuleConfig.model_validate(wrong)
+
+
+def test_a_judge_counts_where_no_verifier_covers_the_problem() -> None:
+    for rule in ("agree", "all", "any"):
+        assert status(rule, none=U, grader=R) == R
+        assert status(rule, none=U, grader=W) == W
+        assert status(rule, none=U) == U
+
+
+def test_who_is_not_in_the_order_has_no_say() -> None:
+    assert status(ORDER, quick=U, other=R) == U
+    assert status(ORDER, slow=W, other=R) == W
+
+
+def test_the_names_that_a_rule_uses_are_looked_at() -> None:
+    order = RuleConfig(kind="first", order=("math", "code", "grader"))
+    order.check(["math", "code"], ["grader"])
+    weighted = RuleConfig(kind="weighted", weights={"math": 1, "grader": 2})
+    weighted.check(["math"], ["grader"])
+    with pytest.raises(RecipeError, match=r"verify\.rule: grader not among those that give verdicts: math"):
+        weighted.check(["math"])
+    with pytest.raises(RecipeError, match=r"verify\.rule\.order: verifiers come first"):
+        order.check(["math", "grader"], ["code"])
 
 
 VERDICT = st.builds(

@@ -1,0 +1,1 @@
+"""Judging: traces are put to a model, whose judgements become ratings and verdicts."""
