@@ -21,7 +21,8 @@ from benchmarks.curate import GSM8K, copies
 from benchmarks.results import arguments, publish, write
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import decontaminate
-from tasks.dedupe.near import Near, near_duplicates
+from tasks.dedupe.near import near_duplicates
+from tasks.dedupe.sketch import Near
 from tasks.ingest.config import IngestConfig
 from tasks.ingest.ingest import Imported, import_rows
 from tasks.sources import Row

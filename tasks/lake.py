@@ -160,11 +160,11 @@ class Lake:
         """
 
         def read() -> Iterator["pa.Array[Any]"]:
-            dataset = self.dataset(name, tables.get(name, ()))
+            refs = tables.get(name, ())
             # Whoever asks for parts has no memory for many.
-            batches = dataset.to_batches(columns=[column], batch_size=_BATCH, batch_readahead=1, fragment_readahead=1)
-            with self._sound(*tables.get(name, ())):
-                for batch in batches:
+            ahead = {"batch_size": _BATCH, "batch_readahead": 1, "fragment_readahead": 1}
+            with self._sound(*refs):
+                for batch in self.dataset(name, refs).to_batches(columns=[column], **ahead):
                     yield batch.column(0)
 
         return read
