@@ -161,10 +161,10 @@ class Lake:
 
         def read() -> Iterator["pa.Array[Any]"]:
             refs = tables.get(name, ())
-            # Whoever asks for parts has no memory for many.
-            ahead = {"batch_size": _BATCH, "batch_readahead": 1, "fragment_readahead": 1}
             with self._sound(*refs):
-                for batch in self.dataset(name, refs).to_batches(columns=[column], **ahead):
+                some = self.dataset(name, refs)
+                # Whoever asks for parts has no memory for many.
+                for batch in some.to_batches([column], batch_size=_BATCH, batch_readahead=1, fragment_readahead=1):
                     yield batch.column(0)
 
         return read
