@@ -237,6 +237,16 @@ CANARIES: Final = _table(
     _column("found", pa.bool_()),
 )
 
+EMBEDDINGS: Final = _table(
+    "embeddings",
+    1,
+    _column("table", pa.string()),
+    _column("row_id", pa.string()),
+    _column("model", pa.string()),
+    _maybe("model_revision", pa.string()),
+    _column("vector", pa.list_(pa.float16())),
+)
+
 DROPPED: Final = _table(
     "dropped",
     1,
@@ -290,6 +300,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "benchmarks": BENCHMARKS,
     "contamination": CONTAMINATION,
     "canaries": CANARIES,
+    "embeddings": EMBEDDINGS,
     "dropped": DROPPED,
     "pairs": PAIRS,
     "rewrites": REWRITES,
