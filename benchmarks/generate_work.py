@@ -83,7 +83,7 @@ def stage(todo: Work, models: Models, live: Accepts) -> Side:
             origin = Stage(name="problems", version="1", config={}, tables=("problems",))
             tables = lake.run(origin, lambda: [lambda: {"problems": todo.problems}])
             began = time.perf_counter()
-            made = generate.fn(lake, tables, todo.config, models, live, Goal())
+            (made,) = generate.fn(lake, [tables], todo.config, models, live, Goal())
             seconds = time.perf_counter() - began
             tokens: list[Any] = lake.rows(made, "traces", ["completion_tokens"])[0].to_pylist()
             return Run(tokens, seconds)

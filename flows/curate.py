@@ -9,14 +9,13 @@ from flows.config import CurateConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.sift import sifted
 from flows.verdicts import replies_before, verdicts
-from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
-from tasks.decontaminate.task import decontaminate
-from tasks.dedupe.task import dedupe
+from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
+from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
-from tasks.preferences.task import preferences
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
@@ -34,11 +33,9 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
     with logged(), Models(config.models) as models:
-        tables = joined(ingest(store, config.ingest), replies_before(store, config))
-        tables = joined(tables, verdicts(store, config, tables, models))
-        tables = joined(tables, dedupe(store, tables, config.dedupe))
-        tables = joined(tables, decontaminate(store, tables, config.decontaminate))
-        tables = joined(tables, preferences(store, tables, config.preferences))
+        imported = joined(ingest(store, config.ingest), replies_before(store, config))
+        rounds = added([imported], verdicts(store, config, [imported], models))
+        (tables,) = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe))
         return publish(store, config, tables, conclude(store, config, tables, models))
 
 

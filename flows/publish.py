@@ -30,7 +30,7 @@ def _gold(store: Lake, config: CurationConfig, models: Streams) -> Tables:
     verify = config.verify.model_copy(update={"majority": None})
     judges = {name: config.judges[name] for name, one in config.appointed().items() if one.decides}
     measured = config.model_copy(update={"verify": verify, "judges": judges})
-    return joined(labelled, verdicts(store, measured, labelled, models))
+    return joined(labelled, *verdicts(store, measured, [labelled], models))
 
 
 def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summary) -> ReleaseManifest:

@@ -13,25 +13,26 @@ from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.sift import sifted
 from flows.verdicts import verdicts
 from schemas.errors import LakeError
-from schemas.refs import ReleaseManifest, Tables, joined
+from schemas.refs import ReleaseManifest, Tables, added, joined
 from schemas.summary import Summary
 from tasks.decontaminate.task import decontaminate
-from tasks.dedupe.task import dedupe
+from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
 from tasks.generate.generate import Goal
 from tasks.generate.task import generate
 from tasks.judge.task import ASKING
 from tasks.lake import Lake
 from tasks.personas.task import personas
-from tasks.preferences.task import preferences
 from tasks.problems.task import problems
+from tasks.rounds import rounds_of
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
 GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"}) | ASKING
-"""The stages whose tables grow by rounds; all others look at everything again."""
+"""The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
 class Tools(NamedTuple):
@@ -95,30 +96,21 @@ def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None
 
 
 def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goal: Goal) -> Tables:
-    """New problems and traces, unless the goal is reached already; then all rows of all rounds are curated."""
-    tables = joined(personas(store, config.personas), grown(store, before))
+    """New problems and traces, unless the goal is reached already; then every round is curated, if it is not yet."""
+    asked = personas(store, config.personas)
+    rounds = rounds_of(store, grown(store, before))
+    if not goal.reached and (new := problems(store, joined(asked, *rounds), config.problems, tools.models)):
+        rounds.append(new)
+    unsampled = [{name: one[name] for name in ("problems",)} for one in rounds]
+    twins = dedupe_problems(store, unsampled, config.dedupe)
     if not goal.reached:
-        tables = joined(tables, problems(store, tables, config.problems, tools.models))
-        kept = joined(tables, _unfit(store, config, tables, before))
-        tables = joined(tables, generate(store, kept, config.generate, tools.models, tools.live, goal))
+        unfit = added(twins, decontaminate(store, unsampled, config.decontaminate))
+        kept = added(rounds, [{"dropped": one["dropped"]} for one in unfit])
+        rounds = added(rounds, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
-        tables = joined(tables, witness(store, tables, config.witness, tools.models))
-    tables = joined(tables, verdicts(store, config, tables, tools.models))
-    tables = joined(tables, dedupe(store, tables, config.dedupe), decontaminate(store, tables, config.decontaminate))
-    return joined(tables, preferences(store, tables, config.preferences))
-
-
-def _unfit(store: Lake, config: RefreshConfig, tables: Tables, before: Tables) -> Tables:
-    """What need not be sampled: problems that are nearly another one, or overlap a benchmark.
-
-    A duplicate of a problem that has verified traces already is the one to go.
-    """
-    verified = joined(tables, {name: before[name] for name in ("standings",) if name in before})
-    found = joined(
-        dedupe(store, verified, config.dedupe.model_copy(update={"traces": None})),
-        decontaminate(store, tables, config.decontaminate),
-    )
-    return {"dropped": found["dropped"]}
+        rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
+    rounds = added(rounds, verdicts(store, config, rounds, tools.models))
+    return joined(asked, *sifted(store, config, rounds, twins))
 
 
 def grown(store: Lake, tables: Tables) -> Tables:

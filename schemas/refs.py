@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ Tables = dict[str, tuple[Ref, ...]]
 def joined(*several: Tables) -> Tables:
     """All refs of several stages, by table, in order."""
     return {name: tuple(ref for one in several for ref in one.get(name, ())) for one in several for name in one}
+
+
+def added(rounds: Sequence[Tables], *more: Sequence[Tables]) -> list[Tables]:
+    """Each round's tables with those that stages made of it."""
+    return [joined(*tables) for tables in zip(rounds, *more, strict=True)]
 
 
 class Stage(ConfigBase):
@@ -65,6 +71,12 @@ class Part(ConfigBase):
     sha256: str
 
 
+class ReleasePart(Part):
+    """One Parquet file of a release; those with the same `key` are what one round comes to in their format."""
+
+    key: str = ""
+
+
 class Manifest(ConfigBase):
     """Written last, as `manifest.json`: the table is complete, and this is what it is made of."""
 
@@ -97,7 +109,7 @@ class ReleaseManifest(ConfigBase):
     version: str
     key: str
     previous: str | None
-    formats: dict[str, tuple[Part, ...]]
+    formats: dict[str, tuple[ReleasePart, ...]]
     files: dict[str, str]
     """The other files by name, with their sha256."""
     tables: Tables

@@ -4,7 +4,7 @@ While a stage is under way its rows lie in `<lake>/<table>/<key>/journal-<index>
 batch. When all have come they are written again as large parts with a manifest, and the journal goes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from schemas.conform import conform
 from schemas.refs import Manifest, Part, Ref, Stage, Tables
 from schemas.tables import TABLES
 from tasks.lake import Lake
-from tasks.parts import JOURNAL, copy_as_journal, entries, read_entry, write_part
+from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, read_entry, write_part
 
 PART_BYTES: Final = 64 * 2**20
 """Journal files are joined to parts of about this size."""
@@ -30,21 +30,53 @@ def collect(lake: Lake, stage: Stage, rest: Callable[[Iterator[pa.Table]], Itera
         LakeError: the lake cannot be written.
         SchemaError: a batch breaks its table's contract.
     """
-    (table,) = stage.tables
-    (ref,) = stage.outputs[table]
-    if lake.whole(ref):
-        return stage.outputs
+    (tables,) = collect_each(lake, [stage], lambda stored: ((0, batch) for batch in rest(stored[0])))
+    return tables
+
+
+def collect_each(
+    lake: Lake,
+    stages: Sequence[Stage],
+    rest: Callable[[Mapping[int, Iterator[pa.Table]]], Iterable[tuple[int, pa.Table]]],
+) -> list[Tables]:
+    """The same for several stages at once, whose rows come mixed.
+
+    `rest` is told, by each unfinished stage's position, what is stored of it, and yields batches with the position of
+    the stage that they belong to. It is not called if all stages are whole.
+
+    Raises:
+        LakeError: the lake cannot be written.
+        SchemaError: a batch breaks its table's contract.
+    """
+    missing = {at: ref for at, ref in enumerate(map(_output, stages)) if not lake.whole(ref)}
+    stored = {at: _opened(lake, ref) for at, ref in missing.items()}
+    following = {at: 1 + max((entry.number for entry in those), default=-1) for at, those in stored.items()}
+    for at, batch in rest({at: _read(lake, missing[at], those) for at, those in stored.items()}) if missing else ():
+        rows = conform(batch, TABLES[missing[at].table], at=stages[at].name)
+        write_part(lake.storage, missing[at].path, following[at], rows, kind=JOURNAL)
+        following[at] += 1
+    for at, ref in missing.items():
+        if not lake.whole(ref):
+            lake.finish(ref, stages[at], list(_joined(lake, ref)))
+        for entry in entries(lake.storage, ref.path):
+            lake.storage.remove(f"{ref.path}/{entry.part.name}")
+    return [stage.outputs for stage in stages]
+
+
+def _output(stage: Stage) -> Ref:
+    ((ref,),) = stage.outputs.values()
+    return ref
+
+
+def _opened(lake: Lake, ref: Ref) -> list[Entry]:
+    """A table's journal, ready to be gone on with."""
     lake.storage.sweep(ref.path)
     _reopen(lake, ref, lake.manifest(ref))
-    stored = entries(lake.storage, ref.path)
-    following = 1 + max((entry.number for entry in stored), default=-1)
-    for index, batch in enumerate(rest(read_entry(lake.storage, ref.path, entry) for entry in stored), following):
-        write_part(lake.storage, ref.path, index, conform(batch, TABLES[table], at=stage.name), kind=JOURNAL)
-    if not lake.whole(ref):
-        lake.finish(ref, stage, list(_joined(lake, ref)))
-    for entry in entries(lake.storage, ref.path):
-        lake.storage.remove(f"{ref.path}/{entry.part.name}")
-    return stage.outputs
+    return entries(lake.storage, ref.path)
+
+
+def _read(lake: Lake, ref: Ref, stored: Sequence[Entry]) -> Iterator[pa.Table]:
+    return (read_entry(lake.storage, ref.path, entry) for entry in stored)
 
 
 def _reopen(lake: Lake, ref: Ref, manifest: Manifest | None) -> None:

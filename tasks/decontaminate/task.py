@@ -1,7 +1,7 @@
 """Prefect's side of decontamination."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -32,11 +32,11 @@ class _Session(NamedTuple):
 
 
 @task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
-def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
-    """Drop problems that overlap a benchmark, with the spans as evidence; traces as well where the settings say so.
+def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateConfig) -> list[Tables]:
+    """Drop each round's problems that overlap a benchmark, with the spans as evidence; its traces too where asked.
 
-    Every benchmark is compared with every round of problems (and traces) in a table of its own, so that of what is
-    added only the new is run.
+    Every benchmark is compared with every round in a table of its own, so that of what is added only the new is run.
+    The benchmarks themselves, and what was found of canaries, stand with the first round.
     """
     items = {name: _items(lake, name, one) for name, one in config.benchmarks.items()}
 
@@ -45,12 +45,20 @@ def decontaminate(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Ta
         return gather(lake.rows({"benchmarks": tuple(items[name] for name in names)}, "benchmarks"), config)
 
     session = _Session(lake, config, items, library)
-    subjects = (*tables["problems"], *(tables.get("traces", ()) if config.traces else ()))
-    with reported(STAGE, lake.row_count(subjects)):
-        found = joined({"contamination": ()}, *(_compared(session, ref) for ref in subjects))
-        planted = _canaries(session)
-        dropped = _dropped(lake, tables, found["contamination"], config)
-    return joined({"benchmarks": tuple(items.values())}, found, planted, dropped)
+    with reported(STAGE, sum(lake.row_count(_subjects(one, config)) for one in rounds)):
+        found = [_round(session, one) for one in rounds]
+        shared = joined({"benchmarks": tuple(items.values())}, _canaries(session))
+    return [joined(one, shared if at == 0 else {}) for at, one in enumerate(found)]
+
+
+def _subjects(one: Tables, config: DecontaminateConfig) -> tuple[Ref, ...]:
+    return (*one["problems"], *(one.get("traces", ()) if config.traces else ()))
+
+
+def _round(session: _Session, one: Tables) -> Tables:
+    compared = (_compared(session, ref) for ref in _subjects(one, session.config))
+    found = joined({"contamination": ()}, *compared)
+    return joined(found, _dropped(session, one, found["contamination"]))
 
 
 def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
@@ -125,18 +133,19 @@ def _canaries(session: _Session) -> Tables:
     return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(library(tuple(items)), config)}])
 
 
-def _dropped(lake: Lake, tables: Tables, contamination: tuple[Ref, ...], config: DecontaminateConfig) -> Tables:
+def _dropped(session: _Session, one: Tables, contamination: tuple[Ref, ...]) -> Tables:
+    lake, config = session.lake, session.config
     stage = Stage(
         name=STAGE,
         version=VERSION,
         config={"keep": sorted(config.keep)},
-        inputs=(*contamination, *tables.get("traces", ())),
+        inputs=(*one["problems"], *one.get("traces", ()), *contamination),
         tables=("dropped",),
     )
 
     def part() -> Mapping[str, pa.Table]:
         found = lake.rows({"contamination": contamination}, "contamination", OVERLAP)
-        traces = lake.rows(tables, "traces", ["trace_id", "problem_id"])
+        traces = lake.rows(one, "traces", ["trace_id", "problem_id"])
         return {"dropped": drop_overlaps(found, traces, config)}
 
     return lake.run(stage, lambda: [part])

@@ -1,11 +1,13 @@
 """Drop duplicates among our own problems, and among the traces of one problem.
 
 Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near). The best of
-them is kept: a problem that has verified traces, a verified trace; then the shorter text, then the smaller id.
+them is kept: an earlier round's; a problem that has verified traces, a verified trace; then the shorter text, then the
+smaller id.
 """
 
 import json
-from typing import Any, Final, NamedTuple, TypeVar
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -56,51 +58,62 @@ class DedupeConfig(ConfigBase):
     )
 
 
-class Deduped(NamedTuple):
-    """The rows that stay, in their order, and a `dropped` row for each other one, sorted by table and id."""
+def drop_problems(problems: pa.Table, earlier: pa.Table, verified: "pa.Array[Any]", config: DedupeConfig) -> pa.Table:
+    """A `dropped` row for each problem that nearly is another one, sorted by id.
 
-    problems: pa.Table
-    traces: pa.Table
-    dropped: pa.Table
-
-
-def drop_duplicates(problems: pa.Table, traces: pa.Table, standings: pa.Table, config: DedupeConfig) -> Deduped:
-    """Drop duplicate problems with their traces, then duplicate traces of each problem that stays.
-
-    A trace is verified if it stands as correct (`tasks.standing`).
+    Of alike problems the earlier one stays, else a verified one, else the shorter, else that with the smaller id.
 
     Args:
         problems: problem_id, question, reference.
+        earlier: the same of problems that stay in any case.
+        verified: ids of problems with a trace that stands as correct.
+        config: what counts as a duplicate.
+
+    Raises:
+        SchemaError: a question is null, or no string.
+    """
+    if not config.problems:
+        return rows([], DROPPED, at=STAGE)
+    both = pa.concat_tables([earlier, problems])
+    new = np.arange(len(both)) >= len(earlier)
+    twins = _twin_problems(both, new, verified, config.problems, config)
+    gone = _duplicate_rows("problems", both["problem_id"].to_pylist(), twins)
+    ours = set(problems["problem_id"].to_pylist())
+    return _sorted([row for row in gone if row["row_id"] in ours])
+
+
+def drop_traces(traces: pa.Table, standings: pa.Table, twins: pa.Table, config: DedupeConfig) -> pa.Table:
+    """A `dropped` row for each trace of a duplicate problem, and each that nearly is another one of its problem.
+
+    A trace is verified if it stands as correct (`tasks.standing`). Sorted by id.
+
+    Args:
         traces: trace_id, problem_id, text.
         standings: trace_id, status.
+        twins: what `drop_problems` dropped.
         config: what counts as a duplicate.
 
     Raises:
         SchemaError: a text is null, or no string.
     """
-    dropped: list[dict[str, Any]] = []
-    if config.problems:
-        verified = traces["problem_id"].filter(pa.array(standing_as(Status.CORRECT, traces["trace_id"], standings)))
-        twins = _twin_problems(problems, verified, config.problems, config)
-        gone = _duplicate_rows("problems", problems["problem_id"].to_pylist(), twins)
-        orphans = _orphaned_rows(traces, {row["row_id"]: row["duplicate_of"] for row in gone})
-        dropped += gone + orphans
-        problems = _without(problems, "problem_id", gone)
-        traces = _without(traces, "trace_id", orphans)
+    stands_for = dict(zip(twins["row_id"].to_pylist(), twins["duplicate_of"].to_pylist(), strict=True))
+    gone = _orphaned_rows(traces, stands_for)
     if config.traces:
-        copies = _copied_traces(traces, standings, config.traces, config)
-        gone = _duplicate_rows("traces", traces["trace_id"].to_pylist(), copies)
-        dropped += gone
-        traces = _without(traces, "trace_id", gone)
-    dropped.sort(key=lambda row: (str(row["table"]), str(row["row_id"])))
-    return Deduped(problems, traces, rows(dropped, DROPPED, at=STAGE))
+        left = _without(traces, "trace_id", gone)
+        copies = _copied_traces(left, standings, config.traces, config)
+        gone += _duplicate_rows("traces", left["trace_id"].to_pylist(), copies)
+    return _sorted(gone)
+
+
+def _sorted(gone: list[dict[str, Any]]) -> pa.Table:
+    return rows(sorted(gone, key=itemgetter("row_id")), DROPPED, at=STAGE)
 
 
 def _twin_problems(
-    problems: pa.Table, with_verified: "pa.ChunkedArray[Any]", near: Near, config: DedupeConfig
+    problems: pa.Table, new: NDArray[np.bool_], verified: "pa.Array[Any]", near: Near, config: DedupeConfig
 ) -> Duplicates:
-    best = _numpy(pc.is_in(problems["problem_id"], value_set=with_verified.combine_chunks()), np.bool_)
-    among = Among.all(len(problems))._replace(ranks=_ranks(problems["problem_id"], problems["question"], best))
+    worse = ~_numpy(pc.is_in(problems["problem_id"], value_set=verified), np.bool_)
+    among = Among.all(len(problems))._replace(ranks=_ranks(problems["problem_id"], problems["question"], worse, new))
     if config.same_reference_only:
         references = pc.utf8_trim_whitespace(problems["reference"].cast(pa.string()))
         among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
@@ -109,16 +122,16 @@ def _twin_problems(
 
 def _copied_traces(traces: pa.Table, standings: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
     right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
-    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], right))
+    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], ~right))
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
         among.groups[:] += (right * 2 + wrong).astype(np.uint64)
     return near_duplicates(traces["text"], near, config.splitting, among)
 
 
-def _ranks(ids: "pa.ChunkedArray[Any]", texts: "pa.ChunkedArray[Any]", best: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The order in which rows are preferred: the best ones first, then shorter texts, then smaller ids."""
-    ordered = np.lexsort((_dense(ids), _numpy(pc.utf8_length(texts), np.int64), ~best))
+def _ranks(ids: "pa.ChunkedArray[Any]", texts: "pa.ChunkedArray[Any]", *worse: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The order in which rows are preferred: shorter texts first, then smaller ids; those that are worse come last."""
+    ordered = np.lexsort((_dense(ids), _numpy(pc.utf8_length(texts), np.int64), *worse))
     ranks = np.empty(len(ordered), np.int64)
     ranks[ordered] = np.arange(len(ordered))
     return ranks

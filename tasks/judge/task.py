@@ -1,6 +1,6 @@
 """Prefect's side of judging."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, NamedTuple
@@ -86,18 +86,23 @@ class _Session:
 
 
 @task(name="judge", task_run_name="judge {by.name}", cache_policy=NO_CACHE, persist_result=False)
-def judge(lake: Lake, tables: Tables, by: Judge, models: Streams) -> Tables:
-    """One judge's judgements and ratings, its verdicts if it gives any, and the completions that were new.
+def judge(lake: Lake, rounds: Sequence[Tables], by: Judge, models: Streams) -> list[Tables]:
+    """Of each round one judge's judgements and ratings, its verdicts if it gives any, and the completions that are new.
 
-    `tables` holds problems, traces and what was dropped of them, where traces stand so far (which a judge with `when`
+    A round holds problems, traces and what was dropped of them, where traces stand so far (which a judge with `when`
     looks at), the judgements of judges before it, and all earlier completions: what was asked before is not asked
     again.
 
     Raises:
         EngineError: a model cannot be loaded or reached; every reply that came before is stored.
     """
-    session = _Session(lake, tables, by, models.identity(by.config.model))
-    before = own_replies(lake, tables, [by.name])
+    identity = models.identity(by.config.model)
+    with reported(f"{READ}: {by.name}"):
+        return [_judged(_Session(lake, one, by, identity), models) for one in rounds]
+
+
+def _judged(session: _Session, models: Streams) -> Tables:
+    before = own_replies(session.lake, session.tables, [session.by.name])
     first = _ask(session, STAGE, session.asked, before, models)
     second = _ask(session, REPAIR, partial(_unread, session, before + first), before + first, models)
     return joined({"completions": first + second}, _read(session, before + first + second))
@@ -142,5 +147,4 @@ def _read(session: _Session, completions: Refs) -> Tables:
         return made._asdict()
 
     outputs = ("judgements", "ratings", *(["verdicts"] if by.decides else []))
-    with reported(label):
-        return session.lake.run(session.stage(READ, completions, outputs), lambda: [part])
+    return session.lake.run(session.stage(READ, completions, outputs), lambda: [part])

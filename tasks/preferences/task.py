@@ -1,38 +1,42 @@
 """Prefect's side of building pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.refs import Stage, Tables
+from schemas.refs import Stage, Tables, joined
 from tasks.funnel import alive
 from tasks.lake import Lake
-from tasks.preferences.pairs import VERSION, PairsConfig, build_pairs
+from tasks.preferences.pairs import STAGE, VERSION, PairsConfig, build_pairs
 from tasks.progress import reported, watcher
 
 _COLUMNS = ["trace_id", "problem_id", "text", "step_offsets", "completion_tokens", "on_policy"]
 
 
 @task(name="preferences", task_run_name="preferences", cache_policy=NO_CACHE, persist_result=False)
-def preferences(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
-    """Chosen/rejected pairs from the traces that no stage dropped."""
+def preferences(lake: Lake, rounds: Sequence[Tables], config: PairsConfig) -> list[Tables]:
+    """Chosen/rejected pairs from each round's traces that no stage dropped."""
+    with reported(STAGE, lake.row_count(joined(*rounds).get("traces", ()))):
+        return [_pairs(lake, one, config) for one in rounds]
+
+
+def _pairs(lake: Lake, tables: Tables, config: PairsConfig) -> Tables:
     stage = Stage(
-        name="preferences",
+        name=STAGE,
         version=VERSION,
         config=config.model_dump(mode="json"),
-        inputs=(*tables["problems"], *tables["traces"], *tables["standings"], *tables["dropped"]),
+        inputs=tuple(ref for name in ("problems", "traces", "standings", "dropped") for ref in tables.get(name, ())),
         tables=("pairs", "dropped"),
     )
 
     def part() -> Mapping[str, pa.Table]:
-        dropped = lake.read(*tables["dropped"])
-        problems = alive(lake.read(*tables["problems"]), "problems", dropped)
-        traces = alive(lake.read(*tables["traces"], columns=_COLUMNS), "traces", dropped)
-        made: Mapping[str, pa.Table] = build_pairs(problems, traces, lake.read(*tables["standings"]), config)._asdict()
-        watcher().advanced("preferences", lake.row_count(tables["traces"]))
+        dropped = lake.rows(tables, "dropped")
+        problems = alive(lake.rows(tables, "problems"), "problems", dropped)
+        traces = alive(lake.rows(tables, "traces", _COLUMNS), "traces", dropped)
+        made: Mapping[str, pa.Table] = build_pairs(problems, traces, lake.rows(tables, "standings"), config)._asdict()
+        watcher().advanced(STAGE, lake.row_count(tables.get("traces", ())))
         return made
 
-    with reported("preferences", lake.row_count(tables["traces"])):
-        return lake.run(stage, lambda: [part])
+    return lake.run(stage, lambda: [part])

@@ -1,6 +1,6 @@
 """Prefect's side of verifying."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.errors import RecipeError
-from schemas.refs import Ref, Stage, Tables, joined
+from schemas.refs import Ref, Stage, Tables, added, joined
 from schemas.tables import Status
 from tasks.asking import Question, ask
 from tasks.engines.flight import Streams
@@ -29,6 +29,7 @@ from tasks.workers import WorkerPool
 
 FILTERS: Final = "filters"
 _FURTHER_INPUTS: Final = {STAGE: ("references", "verdicts"), MAJORITY: ("dropped", "witnesses")}
+Refs = tuple[Ref, ...]
 _JUDGED: Final = pa.array([Status.CORRECT.value, Status.INCORRECT.value])
 
 
@@ -41,8 +42,8 @@ class _Session(NamedTuple):
 
 
 @task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, persist_result=False)
-def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
-    """Verdicts on all traces; problems whose reference fails its own verifier are dropped.
+def verify(lake: Lake, rounds: Sequence[Tables], config: VerifyConfig) -> list[Tables]:
+    """Verdicts on each round's traces; problems whose reference fails its own verifier are dropped.
 
     Where the settings ask for it, a majority's answer stands in for a missing reference, and problems without a
     majority are dropped.
@@ -52,47 +53,55 @@ def verify(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
     """
     with WorkerPool(config.processes, memory_mb=config.memory_mb) as pool:
         session = _Session(lake, config, pool)
-        references = _references(session, tables)
-        verdicts = _verdicts(session, {**tables, "references": references.get("references", ())})
-        with reported(GOLD, lake.row_count(tables["problems"])):
-            stage = _stage(GOLD, ("dropped",), tables, config)
-            gold = lake.run(stage, lambda: [partial(_gold, session, tables)])
-    filtered = _filtered(lake, tables, config) if config.filters else {}
-    return joined(references, verdicts, gold, filtered)
+        voted: list[Tables] = [{} for _ in rounds]
+        if config.majority:
+            voted = _each(session, MAJORITY, rounds, partial(_references, session, config.majority))
+        known = [{**one, "references": found.get("references", ())} for one, found in zip(rounds, voted, strict=True)]
+        made = [voted, _verdicts(session, known), _each(session, GOLD, rounds, partial(_gold, session), "problems")]
+    if config.filters:
+        made.append(_each(session, FILTERS, rounds, partial(_filtered, lake, config)))
+    return added(*made)
 
 
 @task(name="stand", task_run_name="stand", cache_policy=NO_CACHE, persist_result=False)
-def stand(lake: Lake, tables: Tables, rule: RuleConfig) -> Tables:
-    """Where traces stand by all verdicts that there are: standings."""
+def stand(lake: Lake, rounds: Sequence[Tables], rule: RuleConfig) -> list[Tables]:
+    """Where each round's traces stand by all verdicts that there are: standings."""
+    return [_standings(lake, one["verdicts"], rule) for one in rounds]
+
+
+def _standings(lake: Lake, verdicts: Refs, rule: RuleConfig) -> Tables:
     stage = Stage(
         name="standings",
         version=VERSION,
         config=rule.model_dump(mode="json"),
-        inputs=tables["verdicts"],
+        inputs=verdicts,
         tables=("standings",),
     )
 
     def part() -> Mapping[str, pa.Table]:
-        said = lake.read(*tables["verdicts"], columns=["trace_id", *Said._fields])
-        return {"standings": standings(said, rule)}
+        return {"standings": standings(lake.read(*verdicts, columns=["trace_id", *Said._fields]), rule)}
 
     return lake.run(stage, lambda: [part])
 
 
 @task(name="witness", task_run_name="witness", cache_policy=NO_CACHE, persist_result=False)
-def witness(lake: Lake, tables: Tables, config: WitnessConfig, models: Streams) -> Tables:
+def witness(lake: Lake, rounds: Sequence[Tables], config: WitnessConfig, models: Streams) -> list[Tables]:
     """A program for each problem that was sampled and has no reference, and what it prints.
 
-    Gives completions, the new ones, and witnesses. `tables` holds all rounds' problems and traces, and all earlier
-    completions.
+    Gives each round's completions, the new ones, and witnesses. A round holds problems, traces, and the completions
+    that there are already.
     """
-    before = tables.get("completions", ())
+    written = [_programs(lake, one, config, models) for one in rounds]
+    return added(written, [_ran(lake, one, config) for one in added(rounds, written)])
+
+
+def _programs(lake: Lake, tables: Tables, config: WitnessConfig, models: Streams) -> Tables:
     identity = models.identity(config.model)
     stage = Stage(
         name=PROGRAMS,
         version=VERSION,
         config={"witness": config.model_dump(mode="json", exclude={"limits"}), "model": tuple(identity)},
-        inputs=(*tables["problems"], *tables["traces"], *before),
+        inputs=(*tables["problems"], *tables.get("traces", ()), *tables.get("completions", ())),
         tables=("completions",),
     )
 
@@ -103,8 +112,7 @@ def witness(lake: Lake, tables: Tables, config: WitnessConfig, models: Streams) 
         return [one for one in program_questions(sampled, config, identity) if one.request.request_id not in asked]
 
     written = ask(lake, stage, questions, models)
-    written = written if lake.row_count(written["completions"]) else {}
-    return joined(written, _ran(lake, joined(tables, written), config))
+    return written if lake.row_count(written["completions"]) else {}
 
 
 def _ran(lake: Lake, tables: Tables, config: WitnessConfig) -> Tables:
@@ -141,30 +149,35 @@ def _stage(name: str, outputs: tuple[str, ...], tables: Tables, config: VerifyCo
     )
 
 
-def _references(session: _Session, tables: Tables) -> Tables:
+def _each(
+    session: _Session, label: str, rounds: Sequence[Tables], run: Callable[[Tables], Tables], counted: str = "traces"
+) -> list[Tables]:
+    """What a stage makes of each round; progress counts the traces, or problems, of all of them."""
+    with reported(label, session.lake.row_count(joined(*rounds).get(counted, ()))):
+        return [run(one) for one in rounds]
+
+
+def _references(session: _Session, majority: MajorityConfig, tables: Tables) -> Tables:
     lake, config, pool = session
-    if config.majority is None:
-        return {}
-    if config.majority.witness != "off" and not tables.get("witnesses"):
+    if majority.witness != "off" and not tables.get("witnesses"):
         raise RecipeError(
-            f"verify.majority.witness is {config.majority.witness}, but no programs were written for the problems: "
+            f"verify.majority.witness is {majority.witness}, but no programs were written for the problems: "
             "have the recipe generate them, or set it to off"
         )
     stage = _stage(MAJORITY, ("references", "dropped"), tables, config)
-    part = partial(_vote, lake, tables, config.majority, Court(build(config), pool, config.deadline_s))
-    with reported(MAJORITY, lake.row_count(tables["traces"])):
-        return lake.run(stage, lambda: [part])
+    part = partial(_vote, lake, tables, majority, Court(build(config), pool, config.deadline_s))
+    return lake.run(stage, lambda: [part])
 
 
 def _vote(lake: Lake, tables: Tables, config: MajorityConfig, court: Court) -> Mapping[str, pa.Table]:
     def ballots() -> Iterator[pa.Table]:
-        for place in lake.places(tables["traces"]):
+        for place in lake.places(tables.get("traces", ())):
             part = lake.read_part(*place).select(VOTING)
             yield part
             watcher().advanced(MAJORITY, part.num_rows)
 
     made: Mapping[str, pa.Table] = vote(
-        lake.read(*tables["problems"]),
+        lake.rows(tables, "problems"),
         ballots(),
         config,
         court,
@@ -174,43 +187,47 @@ def _vote(lake: Lake, tables: Tables, config: MajorityConfig, court: Court) -> M
     return made
 
 
-def _verdicts(session: _Session, tables: Tables) -> Tables:
+def _verdicts(session: _Session, rounds: Sequence[Tables]) -> list[Tables]:
     """Each verifier's verdicts in a table of its own: where one of them changes, the others' stay."""
     lake, config, _ = session
-    found: Tables = {"verdicts": ()}
-    for turn in turns(config, lake.rows(tables, "problems", ["domain"])):
-        before = {"verdicts": found["verdicts"] if config.rule.kind == "first" else ()}
+    none: list[Tables] = [{"verdicts": ()} for _ in rounds]
+    found = none
+    for turn in turns(config, lake.rows(joined(*rounds), "problems", ["domain"])):
+        before = found if config.rule.kind == "first" else none
+        known = [{**one, **those} for one, those in zip(rounds, before, strict=True)]
         for name in turn:
-            with reported(label(config, name), lake.row_count(tables["traces"])):
-                stage = _stage(STAGE, ("verdicts",), tables | before, alone(config, name))
-                found = joined(found, lake.run(stage, partial(_by, name, session, tables | before)))
+            found = added(found, _each(session, label(config, name), known, partial(_by, name, session)))
     return found
 
 
-def _by(name: str, session: _Session, tables: Tables) -> Iterator[Make]:
+def _by(name: str, session: _Session, tables: Tables) -> Tables:
     """One verifier's verdicts on the traces that none of those before it has judged."""
     lake, config, pool = session
-    references = lake.rows(tables, "references")
-    problems = with_references(lake.read(*tables["problems"]), references)
-    before = lake.rows(tables, "verdicts", ["trace_id", "status"])
-    judged = before.filter(pc.is_in(before["status"], value_set=_JUDGED))["trace_id"].combine_chunks()
 
-    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        traces = lake.read_part(ref, index)
-        left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
-        return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
+    def parts() -> Iterator[Make]:
+        references = lake.rows(tables, "references")
+        problems = with_references(lake.rows(tables, "problems"), references)
+        before = lake.rows(tables, "verdicts", ["trace_id", "status"])
+        judged = before.filter(pc.is_in(before["status"], value_set=_JUDGED))["trace_id"].combine_chunks()
 
-    return (partial(part, *place) for place in lake.places(tables["traces"]))
+        def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
+            traces = lake.read_part(ref, index)
+            left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
+            return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
+
+        return (partial(part, *place) for place in lake.places(tables.get("traces", ())))
+
+    return lake.run(_stage(STAGE, ("verdicts",), tables, alone(config, name)), parts)
 
 
-def _filtered(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
+def _filtered(lake: Lake, config: VerifyConfig, tables: Tables) -> Tables:
     filters = filtering.build(config.filters)
     versions = "; ".join(f"{name} {one.version}" for name, one in filters.items())
     stage = Stage(
         name=FILTERS,
         version=f"{VERSION}; {versions}",
         config=config.model_dump(mode="json", include={"filters"}),
-        inputs=(*tables["problems"], *tables["traces"]),
+        inputs=(*tables["problems"], *tables.get("traces", ())),
         tables=("dropped",),
     )
 
@@ -221,15 +238,18 @@ def _filtered(lake: Lake, tables: Tables, config: VerifyConfig) -> Tables:
         return {"dropped": dropped}
 
     def parts() -> Iterator[Make]:
-        problems = lake.read(*tables["problems"])
-        return (partial(part, problems, *place) for place in lake.places(tables["traces"]))
+        problems = lake.rows(tables, "problems")
+        return (partial(part, problems, *place) for place in lake.places(tables.get("traces", ())))
 
-    with reported(FILTERS, lake.row_count(tables["traces"])):
-        return lake.run(stage, parts)
+    return lake.run(stage, parts)
 
 
-def _gold(session: _Session, tables: Tables) -> Mapping[str, pa.Table]:
+def _gold(session: _Session, tables: Tables) -> Tables:
     lake, config, pool = session
-    failures = gold_failures(lake.read(*tables["problems"]), config, pool)
-    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id"])
-    return {"dropped": drop_bad_references(traces, failures)}
+
+    def part() -> Mapping[str, pa.Table]:
+        failures = gold_failures(lake.rows(tables, "problems"), config, pool)
+        traces = lake.rows(tables, "traces", ["trace_id", "problem_id"])
+        return {"dropped": drop_bad_references(traces, failures)}
+
+    return lake.run(_stage(GOLD, ("dropped",), tables, config), lambda: [part])

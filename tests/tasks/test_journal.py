@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from schemas.conform import rows
 from schemas.errors import SchemaError
 from schemas.refs import Ref, Stage
 from schemas.tables import PERSONAS
-from tasks.journal import collect
+from tasks.journal import collect, collect_each
 from tasks.lake import Lake
 
 STAGE = Stage(name="test", version="1", config={}, tables=("personas",))
@@ -130,7 +130,7 @@ import pyarrow as pa
 from schemas.conform import rows
 from schemas.refs import Stage
 from schemas.tables import PERSONAS
-from tasks.journal import collect
+from tasks.journal import collect, collect_each
 from tasks.lake import Lake
 
 def rest(stored):
@@ -160,3 +160,31 @@ def test_kill_9_loses_nothing_that_was_asked_past(tmp_path: Path) -> None:
     collect(Lake(str(tmp_path)), STAGE, rest)
     assert set(found) >= {f"p{one}" for one in range(21)}
     assert Lake(str(tmp_path)).row_count([Ref(table="personas", key=STAGE.key)]) == len(found)
+
+
+def test_rows_of_several_stages_come_mixed(lake: Lake) -> None:
+    stages = [STAGE.model_copy(update={"config": {"round": number}}) for number in range(3)]
+    refs = [stage.outputs["personas"][0] for stage in stages]
+    told: list[dict[int, list[str]]] = []
+
+    def rest(stored: Mapping[int, Iterator[pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
+        known = {
+            at: [str(one) for table in those for one in table["persona_id"].to_pylist()] for at, those in stored.items()
+        }
+        told.append(known)
+        for number in range(4):
+            for at, ids_ in known.items():
+                if f"p{number}" not in ids_:
+                    yield at, batch(number)
+            if number == 1 and len(told) == 1:
+                raise RuntimeError("the engine broke")
+
+    collect(lake, stages[1], lambda _: [batch(7)])
+    with pytest.raises(RuntimeError):
+        collect_each(lake, stages, rest)
+    assert collect_each(lake, stages, rest) == [stage.outputs for stage in stages]
+    assert told == [{0: [], 2: []}, {0: ["p0", "p1"], 2: ["p0", "p1"]}]
+    found = [[str(one) for one in lake.read(ref)["persona_id"].to_pylist()] for ref in refs]
+    assert found == [["p0", "p1", "p2", "p3"], ["p7"], ["p0", "p1", "p2", "p3"]]
+    assert collect_each(lake, stages, rest) == [stage.outputs for stage in stages]
+    assert len(told) == 2

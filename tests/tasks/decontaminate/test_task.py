@@ -69,6 +69,12 @@ def settings(tmp_path: Path, *exams: str, **more: object) -> DecontaminateConfig
     return DecontaminateConfig.model_validate({"benchmarks": benchmarks, **more})
 
 
+def run(lake: Lake, rounds: Tables | list[Tables], config: DecontaminateConfig) -> Tables:
+    """What comes of one round or several."""
+    several = rounds if isinstance(rounds, list) else [rounds]
+    return joined(*task.decontaminate.fn(lake, several, config))
+
+
 def dropped(lake: Lake, tables: Tables) -> list[tuple[str, str]]:
     return [(row["row_id"], row["reason"]) for row in lake.rows(tables, "dropped").to_pylist()]
 
@@ -78,7 +84,6 @@ TRAIN, BEANS = EXAMS["trains"][0], EXAMS["beans"][0]
 
 def test_only_what_is_new_is_compared(lake: Lake, compared: list[tuple[str, set[str]]], tmp_path: Path) -> None:
     first = problems_of(lake, TRAIN, "Is it so?")
-    run = task.decontaminate.fn
     found = run(lake, first, settings(tmp_path, "trains"))
     assert compared == [("A train l", {"trains"}), ("Is it so?", {"trains"})]
     assert dropped(lake, found) == [("A train l", "overlaps trains")]
@@ -95,7 +100,7 @@ def test_only_what_is_new_is_compared(lake: Lake, compared: list[tuple[str, set[
 
     # A round is added: the earlier one is not read again.
     compared.clear()
-    second = joined(first, problems_of(lake, BEANS))
+    second = [first, problems_of(lake, BEANS)]
     grown = run(lake, second, settings(tmp_path, "trains", "beans", "boats"))
     assert compared == [("Ben plant", {"trains", "beans", "boats"})]
     assert dropped(lake, grown) == [("A train l", "overlaps trains"), ("Ben plant", "overlaps beans")]
@@ -121,7 +126,6 @@ def test_what_a_benchmark_says_counts_and_not_where_it_lies(
     lake: Lake, compared: list[tuple[str, set[str]]], tmp_path: Path
 ) -> None:
     tables = problems_of(lake, TRAIN)
-    run = task.decontaminate.fn
     run(lake, tables, settings(tmp_path, "trains"))
     compared.clear()
     there = tmp_path / "moved"
@@ -140,11 +144,11 @@ def test_a_damaged_part_is_compared_again_alone(
 ) -> None:
     tables = problems_of(lake, TRAIN, BEANS)
     config = settings(tmp_path, "trains", "beans")
-    found = task.decontaminate.fn(lake, tables, config)
+    found = run(lake, tables, config)
     compared.clear()
     (part,) = Path(lake.url, found["contamination"][1].path).glob("part-00001-*")
     part.write_bytes(b"damaged")
-    assert task.decontaminate.fn(lake, tables, config) == found
+    assert run(lake, tables, config) == found
     assert compared == [("Ben plant", {"beans"})]
 
 
@@ -160,7 +164,6 @@ def test_traces_are_compared_where_a_recipe_asks(
         ],
     )
     tables = joined(problems_of(lake, TRAIN, "Is it so?"), store(lake, "traces", traces))
-    run = task.decontaminate.fn
     without = run(lake, tables, settings(tmp_path, "trains", "beans"))
     orphaned = "its problem overlaps a benchmark"
     assert dropped(lake, without) == [("A train l", "overlaps trains"), ("t1", orphaned)]
@@ -174,18 +177,18 @@ def test_traces_are_compared_where_a_recipe_asks(
 
 def test_canaries_are_planted_once_for_a_set_of_benchmarks(lake: Lake, tmp_path: Path) -> None:
     tables = problems_of(lake, TRAIN)
-    run = task.decontaminate.fn
     found = run(lake, tables, settings(tmp_path, "trains"))
     (ref,) = found["canaries"]
     assert lake.row_count([ref]) > 10
-    again = run(lake, problems_of(lake, BEANS), settings(tmp_path, "trains", keep=["x"]))
+    again = run(lake, [problems_of(lake, BEANS), tables], settings(tmp_path, "trains", keep=["x"]))
     assert again["canaries"] == found["canaries"]
+    assert again["benchmarks"] == found["benchmarks"]
     assert run(lake, tables, settings(tmp_path, "trains", "beans"))["canaries"] != found["canaries"]
     assert run(lake, tables, settings(tmp_path, "trains", canaries=0))["canaries"] == ()
 
 
 def test_without_benchmarks_nothing_is_read(lake: Lake, compared: list[tuple[str, set[str]]]) -> None:
-    found = task.decontaminate.fn(lake, problems_of(lake, TRAIN), DecontaminateConfig())
+    found = run(lake, problems_of(lake, TRAIN), DecontaminateConfig())
     assert (found["benchmarks"], found["contamination"], found["canaries"]) == ((), (), ())
     assert dropped(lake, found) == []
     assert compared == []

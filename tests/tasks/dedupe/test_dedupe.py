@@ -3,12 +3,13 @@ import random
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.tables import DROPPED
-from tasks.dedupe.dedupe import EXACT, NEAR, ORPHANED, DedupeConfig, drop_duplicates
+from tasks.dedupe.dedupe import EXACT, NEAR, ORPHANED, DedupeConfig, drop_problems, drop_traces
 
 QUESTION = "Ana has {} apples and buys {} more at the market near her house. How many apples does Ana have in the end?"
 SOLUTION = "Ana starts with 5 apples and then buys 3 more at the market so she has 5 + 3 = 8 apples in the end"
@@ -35,6 +36,14 @@ def dropped(found: pa.Table) -> dict[str, tuple[str, str | None]]:
     return {row["row_id"]: (row["reason"], row["duplicate_of"]) for row in found.to_pylist()}
 
 
+def drop_duplicates(asked: pa.Table, solved: pa.Table, judged: pa.Table, config: DedupeConfig) -> pa.Table:
+    """Both steps, one round."""
+    right = judged.filter(pc.equal(judged["status"], pa.scalar("correct")))["trace_id"].combine_chunks()
+    verified = solved.filter(pc.is_in(solved["trace_id"], value_set=right))["problem_id"].combine_chunks()
+    twins = drop_problems(asked, asked.slice(0, 0), verified, config)
+    return pa.concat_tables([twins, drop_traces(solved, judged, twins, config)])
+
+
 def test_a_duplicate_problem_goes_with_its_traces() -> None:
     found = drop_duplicates(
         problems(("b", QUESTION.format(5, 3), "8"), ("a", QUESTION.format(5, 3).upper(), None), ("c", "Why?", None)),
@@ -42,10 +51,8 @@ def test_a_duplicate_problem_goes_with_its_traces() -> None:
         standings(("t2", "correct")),
         DedupeConfig(),
     )
-    assert found.problems["problem_id"].to_pylist() == ["b", "c"]
-    assert found.traces["trace_id"].to_pylist() == ["t2", "t3"]
-    assert found.dropped.schema.equals(DROPPED, check_metadata=True)
-    first, second = found.dropped.to_pylist()
+    assert found.schema.equals(DROPPED, check_metadata=True)
+    first, second = found.to_pylist()
     assert first | {"evidence": json.loads(first["evidence"])} == {
         "table": "problems",
         "row_id": "a",
@@ -76,7 +83,7 @@ def test_problems_that_differ_in_their_numbers(
         standings(),
         DedupeConfig(same_reference_only=same_only),
     )
-    assert found.dropped["reason"].to_pylist() == [NEAR] * gone
+    assert found["reason"].to_pylist() == [NEAR] * gone
 
 
 def test_the_verified_then_the_shorter_then_the_smaller_id_is_kept() -> None:
@@ -92,8 +99,7 @@ def test_the_verified_then_the_shorter_then_the_smaller_id_is_kept() -> None:
         standings(("p2", "correct"), ("p3", "unverifiable"), ("p1", "error")),
         DedupeConfig(across_verdicts=True),
     )
-    assert found.traces["trace_id"].to_pylist() == ["p2", "q1"]
-    assert dropped(found.dropped) == {"p1": (EXACT, "p2"), "p3": (EXACT, "p2"), "q2": (EXACT, "q1")}
+    assert dropped(found) == {"p1": (EXACT, "p2"), "p3": (EXACT, "p2"), "q2": (EXACT, "q1")}
 
 
 def test_a_wrong_trace_that_is_nearly_a_right_one_stays_unless_asked() -> None:
@@ -101,22 +107,34 @@ def test_a_wrong_trace_that_is_nearly_a_right_one_stays_unless_asked() -> None:
     judged = standings(("right", "correct"), ("wrong", "incorrect"), ("copy", "correct"))
     asked = problems(("p", "one", None))
     default = drop_duplicates(asked, rows, judged, DedupeConfig())
-    assert dropped(default.dropped) == {"right": (EXACT, "copy")}
+    assert dropped(default) == {"right": (EXACT, "copy")}
     across = drop_duplicates(asked, rows, judged, DedupeConfig(across_verdicts=True))
-    assert dropped(across.dropped) == {"right": (EXACT, "copy"), "wrong": (NEAR, "copy")}
+    assert dropped(across) == {"right": (EXACT, "copy"), "wrong": (NEAR, "copy")}
 
 
 def test_what_is_switched_off_drops_nothing() -> None:
     asked = problems(("a", "one two three", None), ("b", "one two three", None))
     rows = traces(("t1", "a", SOLUTION), ("t2", "a", SOLUTION))
     found = drop_duplicates(asked, rows, standings(), DedupeConfig(problems=None, traces=None))
-    assert (found.problems, found.traces, len(found.dropped)) == (asked, rows, 0)
+    assert len(found) == 0
+
+
+def test_of_alike_problems_the_earlier_round_s_stays() -> None:
+    """Though the later one is shorter, and solved."""
+    earlier = problems(("z", QUESTION.format(5, 3) + " Say why.", None))
+    later = problems(
+        ("a", QUESTION.format(5, 3), None), ("b", QUESTION.format(5, 3).upper(), None), ("c", "Why?", None)
+    )
+    found = drop_problems(later, earlier, pa.array(["a"]), DedupeConfig())
+    assert dropped(found) == {"a": (NEAR, "z"), "b": (NEAR, "z")}
+    alone = drop_problems(later, earlier.slice(0, 0), pa.array(["b"]), DedupeConfig())
+    assert dropped(alone) == {"a": (EXACT, "b")}
 
 
 def test_operators_tell_problems_apart() -> None:
     asked = problems(("a", "What is 3 + 5?", None), ("b", "What is 3 − 5?", None), ("c", "what is 3 - 5", None))
     found = drop_duplicates(asked, traces(), standings(), DedupeConfig())
-    assert dropped(found.dropped) == {"b": (EXACT, "c")}
+    assert dropped(found) == {"b": (EXACT, "c")}
 
 
 @settings(max_examples=25, deadline=None)
@@ -128,8 +146,7 @@ def test_the_outcome_does_not_depend_on_the_order_of_rows(draw: random.Random) -
 
     def outcome() -> list[dict[str, Any]]:
         found = drop_duplicates(problems(*asked), traces(*solved), standings(*judged), DedupeConfig())
-        assert len(found.problems) + len(found.traces) + len(found.dropped) == len(asked) + len(solved)
-        return found.dropped.to_pylist()
+        return found.to_pylist()
 
     before = outcome()
     for rows in (asked, solved, judged):

@@ -91,7 +91,8 @@ def statuses(lake: Lake, made: Tables) -> dict[str, str]:
 
 
 def run(lake: Lake, tables: Tables, by: Judge, models: Wise) -> Tables:
-    return judge.fn(lake, tables, by, models)
+    (made,) = judge.fn(lake, [tables], by, models)
+    return made
 
 
 def test_judgements_ratings_and_verdicts(lake: Lake, tables: Tables) -> None:

@@ -59,9 +59,14 @@ def tables(lake: Lake) -> Tables:
     )
 
 
+def only(rounds: list[Tables]) -> Tables:
+    (tables,) = rounds
+    return tables
+
+
 def run(lake: Lake, tables: Tables, **majority: Any) -> Tables:
     config = MajorityConfig(**majority) if majority else None
-    return verify.fn(lake, tables, VerifyConfig(processes=1, majority=config))
+    return only(verify.fn(lake, [tables], VerifyConfig(processes=1, majority=config)))
 
 
 def reasons(lake: Lake, made: Tables) -> dict[str, str]:
@@ -74,7 +79,7 @@ def test_verdicts_and_bad_gold_answers(lake: Lake, tables: Tables) -> None:
     verdicts = lake.read(*made["verdicts"])
     assert verdicts["trace_id"].to_pylist() == lake.read(*tables["traces"])["trace_id"].to_pylist()
     assert verdicts["status"].to_pylist()[:6] == ["correct", "incorrect"] + ["unverifiable"] * 4
-    stands = lake.read(*stand.fn(lake, made, RuleConfig())["standings"])
+    stands = lake.read(*only(stand.fn(lake, [made], RuleConfig()))["standings"])
     assert dict(zip(*(stands[name].to_pylist() for name in ("trace_id", "status")), strict=True)) == dict(
         zip(*(verdicts[name].to_pylist() for name in ("trace_id", "status")), strict=True)
     )
@@ -85,7 +90,7 @@ def test_filters_drop_with_their_reason(lake: Lake, tables: Tables) -> None:
     """Every text is a digit in a box, ten characters with its name; one digit more is too long."""
     plain = run(lake, tables)
     config = VerifyConfig(processes=1, filters={"length": {"answer": {"characters": {"most": len(r"\boxed{5}")}}}})
-    made = verify.fn(lake, tables, config)
+    made = only(verify.fn(lake, [tables], config))
     texts = {row["trace_id"]: row["text"] for row in lake.read(*tables["traces"]).to_pylist()}
     long = {trace_id for trace_id, text in texts.items() if len(text) > len(r"\boxed{5}")}
     assert long

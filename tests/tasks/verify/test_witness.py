@@ -87,12 +87,12 @@ def tables(lake: Lake) -> Tables:
 
 def test_a_program_that_agrees_is_needed_where_the_recipe_says_so(lake: Lake, tables: Tables) -> None:
     models = Programmer()
-    made = witness.fn(lake, tables, WitnessConfig(model="m"), models)
+    (made,) = witness.fn(lake, [tables], WitnessConfig(model="m"), models)
     found = {row["problem_id"]: row["answer"] for row in lake.rows(made, "witnesses").to_pylist()}
     assert found == {"p0": "5", "p1": "16", "p2": None}
 
     config = VerifyConfig.model_validate({"majority": {"witness": "agrees"}, "processes": 1})
-    judged = verify.fn(lake, joined(tables, made), config)
+    (judged,) = verify.fn(lake, [joined(tables, made)], config)
     references = lake.rows(judged, "references").to_pylist()
     assert [(row["problem_id"], row["reference"], row["witness"]) for row in references] == [("p0", "5", "agrees")]
     lost = {row["row_id"] for row in lake.rows(judged, "dropped").to_pylist() if row["table"] == "problems"}
@@ -101,9 +101,11 @@ def test_a_program_that_agrees_is_needed_where_the_recipe_says_so(lake: Lake, ta
 
 def test_each_program_is_asked_for_once(lake: Lake, tables: Tables) -> None:
     models = Programmer()
-    made = witness.fn(lake, tables, WitnessConfig(model="m"), models)
+    (made,) = witness.fn(lake, [tables], WitnessConfig(model="m"), models)
     assert sorted(models.asked) == sorted(PROGRAMS)
-    again = witness.fn(lake, joined(tables, {"completions": made["completions"]}), WitnessConfig(model="m"), models)
+    (again,) = witness.fn(
+        lake, [joined(tables, {"completions": made["completions"]})], WitnessConfig(model="m"), models
+    )
     assert sorted(models.asked) == sorted(PROGRAMS)
     assert "completions" not in again
     assert lake.rows(again, "witnesses").equals(lake.rows(made, "witnesses"))
