@@ -94,7 +94,7 @@ def test_the_card_explains_each_number(recipe: str, lake: str) -> None:
     lineage = json.loads((place / "lineage.json").read_text())
     names = [stage["name"] for stage in lineage["stages"]]
     assert names[:4] == ["benchmarks", "canaries", "ingest", "contamination"]
-    assert {"verify", "dedupe", "decontaminate", "preferences"} <= set(names)
+    assert {"verify", "dedupe problems", "dedupe traces", "decontaminate", "preferences"} <= set(names)
 
 
 def test_running_again_changes_nothing(recipe: str, lake: str) -> None:

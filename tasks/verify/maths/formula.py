@@ -1,6 +1,6 @@
 r"""Formulas as people and models write them, read into functions of their variables.
 
-Only what can be read in just one way is read: `1/2x`, `f(x)`, `\log x` and words are not. `tasks.verify.maths.grammar`
+Only what can be read in just one way is read: `1/2x`, `f(x)` and words are not. `tasks.verify.maths.grammar`
 knows numbers, letters with subscripts, `+ - * / ^ !`, brackets and bars, fractions and mixed numbers, roots, binomials,
 `\pi`, `e`, `i`, trigonometric functions (`\sin 30^\circ` too), exponentials, logarithms, remainders, sums and products.
 """

@@ -21,9 +21,12 @@ from tasks.verify.maths.arithmetic import (
     steps,
 )
 
-Point = Mapping[str, Fraction]
+Point = Mapping[str, Value]
 Term = Callable[[Point], Value]
 Operation = Callable[[Value, Value], Value]
+
+LOG: Final = r"\log"
+"""The variable that is 1 / ln b, for b the base of a logarithm written without one: e, 10 or 2."""
 
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}", "|": "|"}
 _OPERATIONS: Final[dict[str, Operation]] = {
@@ -256,10 +259,13 @@ class Reader:
         return _with(power, value, exponent) if exponent else value
 
     def logarithm(self) -> Term:
-        """A logarithm to the base that stands below."""
-        self.take("_")
-        ln, base = partial(apply, "ln"), self.argument()
-        return _with(divide, _of(ln, self.applied()), _of(ln, base))
+        """A logarithm to the base that stands below, or to one that is not known, then its factor is a variable."""
+        ln = partial(apply, "ln")
+        if self.follow("_"):
+            base = self.argument()
+            return _with(divide, _of(ln, self.applied()), _of(ln, base))
+        self.names.add(LOG)
+        return _with(multiply, lambda point: point[LOG], _of(ln, self.applied()))
 
     def applied(self) -> Term:
         """What a function is applied to: a group, or factors side by side of which one at most is a variable."""
@@ -304,9 +310,9 @@ _COMMANDS: Final[dict[str, Callable[[Reader], Term]]] = {
     r"\frac": partial(Reader.arguments, operation=divide),
     r"\binom": partial(Reader.arguments, operation=binomial),
     r"\sqrt": Reader.root,
-    r"\log": Reader.logarithm,
+    LOG: Reader.logarithm,
     r"\sum": partial(Reader.repeated, operation=add),
     r"\prod": partial(Reader.repeated, operation=multiply),
     **{mark: partial(Reader.function, name=name) for mark, name in _FUNCTIONS.items()},
 }
-_APPLIED: Final = frozenset({*_FUNCTIONS, *_CLOSING, r"\log", r"\sum", r"\prod"})
+_APPLIED: Final = frozenset({*_FUNCTIONS, *_CLOSING, LOG, r"\sum", r"\prod"})

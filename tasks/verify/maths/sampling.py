@@ -4,12 +4,13 @@ Two that differ agree at a random point with probability 0 (for polynomials: Sch
 in microseconds what simplifying tells slowly or, for some formulas, never.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
 from tasks.verify.maths.arithmetic import (
+    MP,
     TooLargeError,
     UndefinedError,
     Value,
@@ -23,9 +24,11 @@ from tasks.verify.maths.arithmetic import (
     sign,
 )
 from tasks.verify.maths.formula import Formula
-from tasks.verify.maths.grammar import Point
+from tasks.verify.maths.grammar import LOG, Point
 from tasks.verify.maths.numbers import equal
 
+_FACTORS: Final = tuple(1 / MP.ln(base) for base in (MP.e, 10, 2))
+"""What times a natural logarithm is one to a usual base."""
 _POINTS: Final = 8
 _ENOUGH: Final = 3
 _PRIMES: Final = (7, 3, 11, 5, 13, 19, 17, 23, 29, 37, 31, 41, 47, 43, 53, 61, 59, 67, 73, 71)
@@ -38,12 +41,16 @@ _CLEARLY: Final = 1e-4
 def same_formula(first: Formula, second: Formula) -> bool | None:
     """Whether two formulas are equal wherever both are real; None where evaluating them does not tell for certain.
 
-    Open is left what decimals in a formula may have been rounded from, and formulas of which one is real where the
-    other is not (`2 ln x`, `ln x^2`).
+    Open is left what decimals in a formula may have been rounded from, formulas of which one is real where the other
+    is not (`2 ln x`, `ln x^2`), and what differs to some bases of a logarithm.
 
     Raises:
         TooLargeError: as `tasks.verify.maths.arithmetic.close`, of constants.
     """
+    return _to_any_base(_same_formula, first, second)
+
+
+def _same_formula(first: Formula, second: Formula) -> bool | None:
     if first.names or second.names:
         told = _same_at_points(first, second)
         return told or None if first.decimal or second.decimal else told
@@ -84,6 +91,22 @@ def same_zeros(first: Formula, second: Formula) -> bool | None:
 
     They are if one is a multiple of the other. Else zeros of each are put into the other.
     """
+    return _to_any_base(_same_zeros, first, second)
+
+
+def _to_any_base(same: Callable[[Formula, Formula], bool | None], first: Formula, second: Formula) -> bool | None:
+    """What is so to every base that a logarithm written without one may have."""
+    if LOG not in first.names | second.names:
+        return same(first, second)
+    told = {same(_to_base(first, factor), _to_base(second, factor)) for factor in _FACTORS}
+    return told.pop() if len(told) == 1 else None
+
+
+def _to_base(formula: Formula, factor: Value) -> Formula:
+    return formula._replace(at=lambda point: formula.at({**point, LOG: factor}), names=formula.names - {LOG})
+
+
+def _same_zeros(first: Formula, second: Formula) -> bool | None:
     if multiples(first, second) is not None:
         return True
     told = [_zeros_within(first, second), _zeros_within(second, first)]
@@ -167,7 +190,7 @@ def _value_at(formula: Formula, point: Point) -> Value | None:
         return None
 
 
-def _points(*formulas: Formula) -> Iterator[dict[str, Fraction]]:
+def _points(*formulas: Formula) -> Iterator[dict[str, Value]]:
     """Points with a fraction for each variable; at every other one all are positive."""
     names = sorted({name for formula in formulas for name in formula.names})
     for turn in range(_POINTS):

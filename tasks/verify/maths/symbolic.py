@@ -82,7 +82,14 @@ def _equal(expected: Parsed, found: Parsed) -> bool:
         return told
     solved = isinstance(expected, sympy.Set) and is_relation(found) and _is_solved(found)
     equal = verify(expected, found, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=solved)
+    if equal and all(isinstance(side, sympy.Eq) and side.free_symbols for side in (expected, found)):
+        return _is_solvable(expected) or _equal(expected.lhs - expected.rhs, found.lhs - found.rhs)
     return equal and (not all(map(_is_constant, (expected, found))) or _near(expected, found))
+
+
+def _is_solvable(equation: Parsed) -> bool:
+    """Any two equations without real solutions were found equal."""
+    return bool(sympy.solve(equation, equation.free_symbols))
 
 
 def _is_constant(side: Parsed) -> bool:

@@ -77,7 +77,7 @@ def test_what_is_read(text: str, value: float) -> None:
 
 
 AMBIGUOUS = ["1/2x", "1/2(x)", "f(x)", "g(2)", "y(x)", "eggs"]
-AMBIGUOUS += [r"\log x", r"\sin x y", r"\sin x/2", r"\sin x(y)", "2 3", "2 1/2", r"5\frac{7}{3}", r"\cot^{-1} x"]
+AMBIGUOUS += [r"\log 2/3", r"\sin x y", r"\sin x/2", r"\sin x(y)", "2 3", "2 1/2", r"5\frac{7}{3}", r"\cot^{-1} x"]
 BROKEN = ["x +", "(x", "x)", "|x", r"\frac{x}", "^2", "x^2^3", "x^2!", "", "((((" * 400, "x" * 5000]
 OTHER = [r"90^\circ", "x'", "x, y", "x = 1", r"\foo", r"\infty", r"\frac{d}{dx} x^2"]
 

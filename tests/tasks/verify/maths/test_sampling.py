@@ -36,6 +36,11 @@ def formula(text: str) -> Formula:
         ("e^{i\\pi}", "-1", True),
         ("(x+i)(x-i)", "x^2+1", True),
         (r"\frac{1}{x-x}", "x", None),
+        (r"\log 8", r"3 \log 2", True),
+        (r"\log 8", r"2 \log 2", False),
+        (r"\log x", r"\log(x) / 1", True),
+        (r"\log 8", r"\ln 8", None),
+        (r"\log 100", "2", None),
     ],
 )
 def test_formulas(first: str, second: str, equal: bool | None) -> None:
