@@ -244,7 +244,7 @@ EMBEDDINGS: Final = _table(
     _column("row_id", pa.string()),
     _column("model", pa.string()),
     _maybe("model_revision", pa.string()),
-    _column("vector", pa.list_(pa.float16())),
+    _column("vector", pa.list_(pa.float32())),
 )
 
 DROPPED: Final = _table(

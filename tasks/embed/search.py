@@ -1,7 +1,6 @@
 """Which vectors are close, and which are far apart: exact, block by block, on a GPU where there is one.
 
-Vectors are of length 1 and shape [rows, dimensions]; they stay as they are stored (float16) and are widened block by
-block. Cosines count to four decimals.
+Vectors are of length 1 and shape [rows, dimensions]. Cosines count to four decimals.
 """
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -27,7 +26,7 @@ class Kept(NamedTuple):
 
 
 def keep_apart(
-    vectors: NDArray[np.float16], labels: NDArray[np.int64], ranks: NDArray[np.int64], threshold: float
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], ranks: NDArray[np.int64], threshold: float
 ) -> Kept:
     """Best first, keep every row whose cosine with each kept one is below the threshold.
 
@@ -47,7 +46,7 @@ def keep_apart(
     found = Kept(np.arange(len(order)), np.ones(len(order)))
     kept = np.empty(0, np.int64)
     for start in range(0, len(order), _BLOCK):
-        block = _Block(sorted_[start : start + _BLOCK].float(), marks[start : start + _BLOCK])
+        block = _Block(sorted_[start : start + _BLOCK], marks[start : start + _BLOCK])
         # Kept vectors move to the front, where they take the place of those that are done with.
         closest = _closest(block, _Block(sorted_[: len(kept)], marks[: len(kept)]))
         stays = _settle(_cosines(block, block).cpu().numpy(), closest, len(kept), threshold)
@@ -61,7 +60,7 @@ def keep_apart(
     return found
 
 
-def k_centres(vectors: NDArray[np.float16], count: int, seed: int) -> NDArray[np.int64]:
+def k_centres(vectors: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
     """Choose `count` rows that cover all others, each the farthest from those before it; in the order of choice.
 
     The greedy rule is within twice the best possible radius (Gonzalez 1985). The seed chooses the first. All rows are
@@ -75,10 +74,10 @@ def k_centres(vectors: NDArray[np.float16], count: int, seed: int) -> NDArray[np
     nearest = torch.full((len(vectors),), -2.0, device=rows.device)
     for at in range(count):
         chosen[at] = np.random.default_rng(seed).integers(len(vectors)) if at == 0 else int(nearest.argmin())
-        centre = rows[int(chosen[at])].float()
+        centre = rows[int(chosen[at])]
         for first in range(0, len(vectors), _CHUNK):
             chunk = slice(first, first + _CHUNK)
-            nearest[chunk] = torch.maximum(nearest[chunk], rows[chunk].float() @ centre)
+            nearest[chunk] = torch.maximum(nearest[chunk], rows[chunk] @ centre)
         nearest[int(chosen[at])] = torch.inf
     return chosen
 
@@ -114,7 +113,7 @@ def _closest(block: _Block, kept: _Block) -> _Closest:
 
 def _cosines(block: _Block, others: _Block) -> "torch.Tensor":
     """Cosines, -2 where labels keep rows apart."""
-    cosines = block.vectors @ others.vectors.float().T
+    cosines = block.vectors @ others.vectors.T
     mine, theirs = block.labels[:, None], others.labels[None, :]
     return cosines.masked_fill_((mine != theirs) & (mine != ANY) & (theirs != ANY), -2)
 

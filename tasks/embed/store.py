@@ -35,7 +35,7 @@ def embed(lake: Lake, refs: Sequence[Ref], column: str, config: EmbeddingConfig)
         return joined(*(lake.run(work.stage(ref), partial(work.parts, ref)) for ref in refs))
 
 
-def vectors_of(ids: "pa.ChunkedArray[pa.StringScalar]", embeddings: pa.Table) -> NDArray[np.float16]:
+def vectors_of(ids: "pa.ChunkedArray[pa.StringScalar]", embeddings: pa.Table) -> NDArray[np.float32]:
     """The vector of each row, from a table with row_id and vector; shape [rows, dimensions].
 
     Raises:
@@ -49,7 +49,7 @@ def vectors_of(ids: "pa.ChunkedArray[pa.StringScalar]", embeddings: pa.Table) ->
     lengths = set(pc.list_value_length(vectors).to_pylist())
     if len(lengths) > 1:
         raise SchemaError(f"embeddings: vectors are of lengths {sorted(lengths)}; embed all rows with one model")
-    values = np.asarray(vectors.flatten()).astype(np.float16, copy=False)
+    values = np.asarray(vectors.flatten()).astype(np.float32, copy=False)
     return values.reshape(len(embeddings), max(lengths, default=0))[places]
 
 
@@ -71,14 +71,14 @@ class _Work:
     def _part(self, ref: Ref, index: int) -> Mapping[str, pa.Table]:
         rows = self._lake.read_part(ref, index)
         self._embedder = self._embedder or load_embedder(self._config)
-        vectors = self._embedder([str(text) for text in rows[self._column].to_pylist()]).astype(np.float16)
+        vectors = self._embedder([str(text) for text in rows[self._column].to_pylist()]).astype(np.float32)
         made = _table(ref.table, rows[ID[ref.table]], vectors, (self._config.model, self._revision))
         watcher().advanced(STAGE, len(rows))
         return {"embeddings": made}
 
 
 def _table(
-    name: str, ids: "pa.ChunkedArray[pa.StringScalar]", vectors: NDArray[np.float16], model: tuple[str, str | None]
+    name: str, ids: "pa.ChunkedArray[pa.StringScalar]", vectors: NDArray[np.float32], model: tuple[str, str | None]
 ) -> pa.Table:
     count = len(ids)
     offsets = pa.array(np.arange(count + 1) * (vectors.size // max(count, 1)), pa.int32())

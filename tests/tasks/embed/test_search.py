@@ -8,14 +8,14 @@ from tasks.embed import search
 from tasks.embed.search import k_centres, keep_apart
 
 
-def unit_vectors(rows: int, seed: int, dimensions: int = 6) -> NDArray[np.float16]:
+def unit_vectors(rows: int, seed: int, dimensions: int = 6) -> NDArray[np.float32]:
     """Around a few directions, so that many are close."""
     draw = np.random.default_rng(seed)
     found = draw.normal(size=(5, dimensions))[draw.integers(5, size=rows)] + draw.normal(size=(rows, dimensions)) / 4
-    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float16)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
-def one_by_one(vectors: NDArray[np.float16], labels: NDArray[np.int64], ranks: NDArray[np.int64]) -> list[int]:
+def one_by_one(vectors: NDArray[np.float32], labels: NDArray[np.int64], ranks: NDArray[np.int64]) -> list[int]:
     wide = vectors.astype(np.float32)
     kept, keepers = list[int](), list(range(len(vectors)))
     for row in np.argsort(ranks).tolist():
@@ -67,4 +67,4 @@ def test_centres_are_the_farthest_from_each_other() -> None:
 
 def test_no_more_centres_than_rows() -> None:
     assert sorted(k_centres(unit_vectors(5, 0), 9, seed=0).tolist()) == [0, 1, 2, 3, 4]
-    assert k_centres(np.empty((0, 4), np.float16), 3, seed=0).tolist() == []
+    assert k_centres(np.empty((0, 4), np.float32), 3, seed=0).tolist() == []

@@ -91,7 +91,7 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
 
 
 def test_missing_or_mixed_vectors_are_refused() -> None:
-    table = pa.table({"row_id": ["a", "b"], "vector": pa.array([[1.0], [0.5, 0.5]], pa.list_(pa.float16()))})
+    table = pa.table({"row_id": ["a", "b"], "vector": pa.array([[1.0], [0.5, 0.5]], pa.list_(pa.float32()))})
     with pytest.raises(SchemaError, match="row x has no vector"):
         vectors_of(pa.chunked_array([["a", "x"]]), table)
     with pytest.raises(SchemaError, match=r"lengths \[1, 2\]"):
