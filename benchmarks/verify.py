@@ -5,7 +5,7 @@ vs_math_verify: the whole verify stage with one worker process, from Parquet tab
 other. In alternation; the figure is the median of the ratios. Both have sympy imported before the clock starts.
 
 agreement: with the labels of these traces. golden: with those of `tests/golden/math_pairs.json`, where math-verify gets
-the final answers, as LaTeX between dollar signs.
+the final answers, as LaTeX between dollar signs. fresh: with those of pairs made at random (`benchmarks.verify_fresh`).
 
 hang_rate_ratio: rows a second of 10,000 of which every hundredth has an answer that hangs math-verify, over the same
 rows without them, in alternation. GSM8K traces are the harder case, for they alone take little time; the other is the
@@ -28,6 +28,7 @@ from math_verify import ExprExtractionConfig, parse, verify
 
 from benchmarks.gsm8k import imported
 from benchmarks.results import arguments, publish, write
+from benchmarks.verify_fresh import Pair, fresh
 from benchmarks.verify_plain import prepare, same
 from schemas.refs import Stage, Tables, joined
 from schemas.tables import PROBLEMS, TRACES, Domain, Status
@@ -40,6 +41,8 @@ from tasks.workers import Done, WorkerPool
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "math_pairs.json"
 CONFIG = VerifyConfig.model_validate({"verifiers": {"math": {}}, "processes": 1})
+FRESH = 60
+"""Rounds of 17 pairs."""
 ROWS = 10_000
 HUNG = "hung"
 PATIENCE_S = 2.0
@@ -127,25 +130,29 @@ def against_math_verify(folder: str, times: int) -> tuple[dict[str, float], list
     return metrics, [["GSM8K traces", f"{len(labels):,}", f"{rates[0]:,.0f}", f"{rates[1]:,.0f}"]]
 
 
-def on_golden(pool: WorkerPool) -> tuple[dict[str, float], list[list[str]]]:
-    """Agreement of both with the golden labels, and the pairs on which they differ."""
-    cases: list[dict[str, Any]] = json.loads(GOLDEN.read_text("utf-8"))
-    pairs = [(case["reference"], case["answer"]) for case in cases]
-    rows = rows_of([(reference, rf"\boxed{{{answer}}}") for reference, answer in pairs])
+def golden() -> list[Pair]:
+    """The golden pairs."""
+    return [Pair(case["reference"], case["answer"], case["right"]) for case in json.loads(GOLDEN.read_text("utf-8"))]
+
+
+def on_pairs(name: str, pairs: Sequence[Pair], pool: WorkerPool) -> tuple[dict[str, float], list[list[str]]]:
+    """Agreement of both with the labels, and the pairs on which they differ."""
+    rows = rows_of([(pair.reference, rf"\boxed{{{pair.answer}}}") for pair in pairs])
     ours = said_right(verify_traces(*rows, CONFIG, pool))
-    results = dict(pool.map(same, pairs, deadline_s=60, prepare=prepare))
+    asked = [(pair.reference, pair.answer) for pair in pairs]
+    results = dict(pool.map(same, asked, deadline_s=60, prepare=prepare))
     theirs = [result.value if isinstance(result := results[place], Done) else None for place in range(len(pairs))]
-    labels = [case["right"] for case in cases]
     lines = [
-        [case["reference"], case["answer"], *("right" if said else "wrong" for said in (case["right"], own, other))]
-        for case, own, other in zip(cases, ours, theirs, strict=True)
+        [pair.reference, pair.answer, *("right" if said else "wrong" for said in (pair.right, own, other))]
+        for pair, own, other in zip(pairs, ours, theirs, strict=True)
         if own != other
     ]
+    labels = [pair.right for pair in pairs]
     metrics = {
-        "golden_cases": float(len(cases)),
-        "golden_agreement": agreement(ours, labels),
-        "golden_agreement_math_verify": agreement(theirs, labels),
-        "golden_worse": worse(ours, theirs, labels),
+        f"{name}_pairs": float(len(pairs)),
+        f"{name}_agreement": agreement(ours, labels),
+        f"{name}_agreement_math_verify": agreement(theirs, labels),
+        f"{name}_worse": worse(ours, theirs, labels),
     }
     return metrics, lines
 
@@ -210,11 +217,10 @@ def hang_rates(folder: str, times: int, pool: WorkerPool) -> tuple[dict[str, flo
     if ended:
         raise SystemExit(f"math-verify ends on: {', '.join(ended)}")
     data = imported(ROWS)
-    cases: list[dict[str, Any]] = json.loads(GOLDEN.read_text("utf-8"))
-    golden = [(case["reference"], rf"\boxed{{{case['answer']}}}") for case in cases]
+    answers = [(pair.reference, rf"\boxed{{{pair.answer}}}") for pair in golden()]
     sets = {
         "hang_rate_ratio": Rows(data.problems, data.traces),
-        "hang_rate_ratio_golden": rows_of([golden[place % len(golden)] for place in range(ROWS)]),
+        "hang_rate_ratio_golden": rows_of([answers[place % len(answers)] for place in range(ROWS)]),
     }
     metrics: dict[str, float] = {}
     lines: list[list[str]] = []
@@ -234,19 +240,22 @@ def hang_rates(folder: str, times: int, pool: WorkerPool) -> tuple[dict[str, flo
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
-    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--times", type=int, default=9)
+    parser.add_argument("--seed", type=int, default=0, help="of the fresh pairs")
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for all, and for the workers, which inherit it
     with tempfile.TemporaryDirectory() as folder, WorkerPool(1) as pool:
         speed, rates = against_math_verify(folder, options.times)
-        golden, differing = on_golden(pool)
+        known, differing = on_pairs("golden", golden(), pool)
+        new, differing_new = on_pairs("fresh", fresh(options.seed, FRESH), pool)
         hangs, with_and_without = hang_rates(folder, options.times, pool)
+    metrics = speed | known | new | hangs
     publish("verify", ["rows", "count", "tracemill rows/s", "math-verify rows/s"], rates, {})
     said = ["reference", "answer", "label", "tracemill", "math-verify"]
-    publish("golden answers on which they differ", said, differing, {})
+    publish("answers on which they differ", said, differing + differing_new, {})
     header = ["rows", "without, rows/s", "with 1 % that hang", "said of those"]
-    publish("answers that hang math-verify", header, with_and_without, speed | golden | hangs)
-    write(options.json, speed | golden | hangs)
+    publish("answers that hang math-verify", header, with_and_without, metrics)
+    write(options.json, metrics)
 
 
 if __name__ == "__main__":

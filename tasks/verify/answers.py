@@ -39,6 +39,8 @@ def final_answer(text: str, markers: Sequence[str], phrases: Sequence[str], *, l
     """
     boxed_at = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
     boxed, boxed_end = _braced(text, boxed_at) if boxed_at >= 0 else (None, -1)
+    if boxed is not None and boxed_end == len(text):
+        return boxed.strip() or None
     marked_at = _last_marker(text, tuple(markers)) if markers else -1
     if boxed is not None and boxed_end > marked_at:
         return boxed.strip() or None

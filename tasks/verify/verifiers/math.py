@@ -85,7 +85,8 @@ class MathVerifier:
         reference = reference_of(problem)
         if reference is None:
             return None
-        return reference if self._extract(reference) else rf"\boxed{{{reference}}}"
+        named = not reference.isdecimal() and self._extract(reference)
+        return reference if named else rf"\boxed{{{reference}}}"
 
     def _extract(self, text: str) -> str | None:
         return final_answer(text, self.config.markers, self.config.phrases, last_number=self.config.last_number)
