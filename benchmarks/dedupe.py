@@ -23,6 +23,8 @@ from benchmarks.results import arguments, publish, write
 
 LARGEST: Final = {"datatrove": 10_000, "datasketch": 100_000}
 """Larger runs of these take an hour; `--all` makes them."""
+PATIENCE: Final = 60
+"""Seconds; what takes longer is run once."""
 OURS: Final = "tracemill"
 
 
@@ -59,12 +61,12 @@ def main() -> None:
             write_corpus(corpus, documents)
             known = truth(corpus, SHINGLE, min(options.thresholds))
             for threshold in options.thresholds:
-                first = threshold == options.thresholds[0]
                 tools = [one for one in options.tools if options.all or documents <= LARGEST.get(one, documents)]
-                for _ in range(options.times if first else 1):
-                    for tool in tools:
-                        case = Case(documents, threshold, tool)
-                        run = measure(case, corpus, pythons.get(tool, sys.executable))
+                for _ in range(options.times if threshold == options.thresholds[0] else 1):
+                    for case in [Case(documents, threshold, tool) for tool in tools]:
+                        run = measure(case, corpus, pythons.get(case.tool, sys.executable))
+                        if run is None or run.seconds > PATIENCE:
+                            tools.remove(case.tool)
                         if run is not None:
                             runs.setdefault(case, []).append(run)
                             quality[case] = scored(run.gone, known, threshold)
