@@ -17,8 +17,8 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.by_hand import imported
 from benchmarks.curate import GSM8K, Meter
+from benchmarks.gsm8k import imported
 from benchmarks.results import arguments, publish, write
 from flows.config import CurateConfig
 from flows.environment import quiet_prefect
@@ -70,7 +70,7 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
     ):
         twins = dedupe_problems(lake, [{"problems": one["problems"]} for one in rounds], config.dedupe)
         judged = added(rounds, verdicts(lake, config, rounds, models))
-        tables = joined(*sifted(lake, config, judged, twins))
+        tables = sifted(lake, config, judged, twins)
         began = time.perf_counter()
         summary = conclude(lake, config, tables, models)
         meter.seconds["summary"] = time.perf_counter() - began

@@ -110,7 +110,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
     rounds = added(rounds, verdicts(store, config, rounds, tools.models))
-    return joined(asked, *sifted(store, config, rounds, twins))
+    return joined(asked, sifted(store, config, rounds, twins))
 
 
 def grown(store: Lake, tables: Tables) -> Tables:

@@ -41,7 +41,9 @@ _COUNTED: Final = {
     "ratings": "judge",
     "standings": "status",
     "dropped": "reason",
+    "benchmarks": "benchmark",
     "contamination": "benchmark",
+    "canaries": "variant",
     "pairs": "rule",
 }
 
@@ -67,9 +69,9 @@ class Lake:
             LakeError: the lake cannot be written.
             SchemaError: a part breaks its table's contract.
         """
-        refs = {table: ref for table, (ref,) in stage.outputs.items()}
-        if all(self.whole(ref) for ref in refs.values()):
+        if self.done(stage):
             return stage.outputs
+        refs = {table: ref for table, (ref,) in stage.outputs.items()}
         for ref in refs.values():
             self.storage.sweep(ref.path)
         found = {table: sound_parts(self.storage, ref.path) for table, ref in refs.items()}
@@ -84,6 +86,10 @@ class Lake:
         for table, ref in refs.items():
             self.finish(ref, stage, [found[table][index] for index in range(total)])
         return stage.outputs
+
+    def done(self, stage: Stage) -> bool:
+        """Whether all tables of a stage are whole: it would not be run again."""
+        return all(self.whole(ref) for (ref,) in stage.outputs.values())
 
     def finish(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
         """Write the manifest: with it the table is complete."""

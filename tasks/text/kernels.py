@@ -5,7 +5,7 @@ All are `nogil`, and work on flat arrays: row i of `values` is `values[offsets[i
 """
 
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -61,7 +61,7 @@ def decode(data: NDArray[np.uint8], at: int) -> tuple[int, int]:
 
 
 @kernel
-def is_joined(data: NDArray[np.uint8], at: int, stop: int, digit: bool, inside: bool) -> bool:  # noqa: FBT001
+def is_joined(data: NDArray[Any], at: int, stop: int, digit: bool, inside: bool) -> bool:  # noqa: FBT001
     """Whether a point or comma belongs to the number it stands in (`3.5`, `1,000`) or begins (`.5`)."""
     if (data[at] != 46 and data[at] != 44) or at + 1 == stop or not 48 <= data[at + 1] <= 57:
         return False
@@ -142,6 +142,45 @@ def split(
         offsets[row + 1] = filled
     for at in range(filled):
         out[at] = mix(out[at])
+
+
+@kernel
+def locate(
+    chars: NDArray[np.uint32],
+    tables: tuple[NDArray[np.uint8], NDArray[np.uint16]],
+    folded: NDArray[np.uint32],
+    hashes: NDArray[np.uint64],
+    bounds: NDArray[np.int64],
+) -> int:
+    """Write each word's hash, and where it begins and ends, to `hashes` and `bounds`; return how many there are.
+
+    What `split` does to UTF-8 in a hurry, plainly, for one text of code points; `folded` gets these, folded.
+    """
+    classes, folds = tables
+    filled = start = 0
+    state = SEPARATOR
+    digit = False
+    value = WORD_SEED
+    for at in range(len(chars)):
+        code = chars[at]
+        kind = int(classes[min(code, PLANE)])
+        folded[at] = folds[code] if code < PLANE else code
+        if is_joined(chars, at, len(chars), digit, state == LETTER):
+            kind = LETTER
+        digit = 48 <= code <= 57
+        goes_on = state in (LETTER, HEAD) if kind == MARK else kind == LETTER and state == LETTER
+        if not goes_on:
+            if state != SEPARATOR:
+                hashes[filled], bounds[filled, 0], bounds[filled, 1] = mix(value), start, at
+                filled += 1
+            start = at
+            state = LETTER if kind == MARK else kind
+            value = WORD_SEED
+        value = (value ^ np.uint64(folded[at])) * WORD_STEP
+    if state != SEPARATOR:
+        hashes[filled], bounds[filled, 0], bounds[filled, 1] = mix(value), start, len(chars)
+        filled += 1
+    return filled
 
 
 @kernel

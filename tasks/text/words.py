@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from schemas.base import ConfigBase
-from tasks.text.kernels import ALONE, HEAD, LETTER, MARK, PLANE, SEPARATOR, WORD_SEED, WORD_STEP, mix, split
+from tasks.text.kernels import ALONE, HEAD, LETTER, MARK, PLANE, SEPARATOR, WORD_SEED, WORD_STEP, locate, mix, split
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings
 
@@ -75,8 +75,19 @@ class Word(NamedTuple):
     end: int
 
 
+class Located(NamedTuple):
+    """The words of one text, compiled: where they stand, and what to compare them by."""
+
+    hashes: NDArray[np.uint64]
+    """As `hash_words` gives them."""
+    bounds: NDArray[np.int64]
+    """Where each word begins and ends, in characters; shape [words, 2]."""
+    folded: NDArray[np.uint32]
+    """The text's characters, as they compare."""
+
+
 def words(text: str, splitting: Splitting, unit: Unit = Unit.WORDS) -> list[Word]:
-    """Split one text. `hash_words` does the same to whole columns; this one says where the words stand."""
+    """Split one text: the rule, in plain Python. `hash_words` does so to whole columns, `locate_words` to one text."""
     classes, folds = _tables(splitting, unit)
     found: list[Word] = []
     start, state = 0, SEPARATOR
@@ -102,6 +113,15 @@ def hash_words(texts: Strings, splitting: Splitting, unit: Unit = Unit.WORDS) ->
     offsets = np.empty(len(texts.rows) + 1, np.int64)
     split(texts.data, (texts.starts, texts.ends), classes, folds, out, offsets)
     return Ragged(out[: offsets[-1]], offsets)
+
+
+def locate_words(text: str, splitting: Splitting) -> Located:
+    """Split one text into words, as `words` does."""
+    chars = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    folded, hashes = np.empty_like(chars), np.empty(len(chars), np.uint64)
+    bounds = np.empty((len(chars), 2), np.int64)
+    count = locate(chars, _tables(splitting, Unit.WORDS), folded, hashes, bounds)
+    return Located(hashes[:count], bounds[:count], folded)
 
 
 def hash_word(text: str) -> int:

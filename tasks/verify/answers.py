@@ -9,7 +9,7 @@ MARKERS: Final = ("A:", "####", "Answer:", "answer:", "ANSWER:", "Final answer:"
 PHRASES: Final = ("final answer is", "answer is", "final answer:", "answer:")
 
 _BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
-_LINE_START: Final = re.compile(r"(?:^|\n)[ \t>*_#-]*\Z")
+_PLAIN: Final = re.compile(r"\s*(-?\d+)[ \t]*(?:\n|\Z)", re.ASCII)
 _DECORATION: Final = re.compile(r"[\s*_:]*")
 _BOLD_END: Final = re.compile(r"\*\*(?!\w)")
 _DISPLAYED: Final = re.compile(r"\\\[(.*?)\\\]|\$\$(.*?)\$\$", re.DOTALL)
@@ -39,7 +39,7 @@ def final_answer(text: str, markers: Sequence[str], phrases: Sequence[str], *, l
     """
     boxed_at = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
     boxed, boxed_end = _braced(text, boxed_at) if boxed_at >= 0 else (None, -1)
-    marked_at = max((_line_marker(text, marker) for marker in markers), default=-1)
+    marked_at = _last_marker(text, tuple(markers)) if markers else -1
     if boxed is not None and boxed_end > marked_at:
         return boxed.strip() or None
     if marked_at >= 0:
@@ -66,17 +66,19 @@ def _braced(text: str, start: int) -> tuple[str | None, int]:
     return None, -1
 
 
-def _line_marker(text: str, marker: str) -> int:
-    """Where the text after the last `marker` at a line's start begins; -1 if there is none."""
-    at = text.rfind(marker)
-    while at >= 0:
-        if _LINE_START.search(text[max(0, at - _INDENT) : at]) and (at <= _INDENT or "\n" in text[at - _INDENT : at]):
-            return at + len(marker)
-        at = text.rfind(marker, 0, at)
-    return -1
+def _last_marker(text: str, markers: tuple[str, ...]) -> int:
+    """Where the text behind the last marker at a line's start begins; -1 if there is none."""
+    pattern = _marker_pattern(markers)
+    last = pattern.match(text, text.rfind("\n") + 1)  # where most answers stand
+    if last:
+        return last.end()
+    return max((marked.end() for marked in pattern.finditer(text)), default=-1)
 
 
 def _after(text: str, start: int) -> str:
+    plain = _PLAIN.match(text, start)
+    if plain:
+        return plain[1]
     begin = _DECORATION.match(text, start)
     bold = begin is not None and begin.group().endswith("**")
     start = begin.end() if begin else start
@@ -92,6 +94,11 @@ def _after(text: str, start: int) -> str:
     if len(formulas) == 1 and not re.search(r"\d", prose):
         return "".join(formulas[0]).strip()
     return line
+
+
+@lru_cache(maxsize=16)
+def _marker_pattern(markers: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"^[ \t>*_#-]{{0,{_INDENT}}}(?:{'|'.join(map(re.escape, markers))})", re.MULTILINE)
 
 
 @lru_cache(maxsize=16)

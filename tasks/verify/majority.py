@@ -118,6 +118,8 @@ def with_origin(verdicts: pa.Table, traces: pa.Table, references: pa.Table) -> p
 
     Only `correct` and `incorrect` ones rest on it. `traces` needs trace_id and problem_id.
     """
+    if not references.num_rows:
+        return verdicts
     notes = dict(zip(references["problem_id"].to_pylist(), map(_note, references.to_pylist()), strict=True))
     problem_of = dict(zip(traces["trace_id"].to_pylist(), traces["problem_id"].to_pylist(), strict=True))
     reasons = []

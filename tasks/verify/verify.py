@@ -1,5 +1,6 @@
 """Verdicts for traces: every distinct claim decided once, inline where exact rules can, else in a killable worker."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -92,7 +93,7 @@ def verify(
         RecipeError: a verifier is unknown, or a setting of one.
     """
     config = config or VerifyConfig()
-    with court_of(config, pool) as court:
+    with court_of(config, pool) as court, _heap_left_alone():
         cases = list(_cases(views_of(problems), traces, court.verifiers, only))
         judged = _judge(cases, court, label(config, only))
         return _table(_strings(traces, "trace_id"), cases, court.verifiers, judged)
@@ -104,7 +105,7 @@ def gold_failures(problems: pa.Table, config: VerifyConfig | None = None, pool: 
     Each reference is put as a trace's answer and judged like any other. Problems without one are not listed.
     """
     views = views_of(problems)
-    with court_of(config or VerifyConfig(), pool) as court:
+    with court_of(config or VerifyConfig(), pool) as court, _heap_left_alone():
         cases = [
             _Case(row, name, verifier.claim(view, text))
             for row, view in enumerate(views.values())
@@ -133,6 +134,16 @@ def court_of(config: VerifyConfig, pool: WorkerPool | None = None) -> Iterator[C
     with ExitStack() as stack:
         pool = pool or stack.enter_context(WorkerPool(config.processes, memory_mb=config.memory_mb))
         yield Court(build(config), pool, config.deadline_s)
+
+
+@contextmanager
+def _heap_left_alone() -> Iterator[None]:
+    """Millions of small rows make the collector look through all that the libraries hold, again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def build(config: VerifyConfig) -> dict[str, Verifier]:

@@ -77,7 +77,7 @@ SAMPLES = {
         (r"\boxed{\frac12}", "A: 0.5", "So the answer is 2/4.", r"\boxed{2^{-1}}"),
         (r"\boxed{\frac13}", "A: 0.51", "So the answer is 2/5.", r"\boxed{2^{-2}}"),
         "I do not know.",
-        (maths("9^{9^{9}}"), r"\boxed{9^{9^{9}} + 1 - 1}"),
+        (maths("7"), r"\boxed{\int_0^\infty \sin(x^3) \cos(x) / (x + \ln(x + 2)) \, dx}"),
     ),
     "reasoning_gym": Sample(
         countdown(24),

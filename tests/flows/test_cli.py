@@ -111,8 +111,8 @@ def test_a_broken_line_leaves_the_lake_as_it_was(
 def test_rows_that_hang_or_are_too_long_are_explained(tracemill: Run, recipe: str, traces: Path) -> None:
     hanging = {
         "question": "What is a tower?",
-        "answer": "x+1",
-        "completions": [{"text": "The answer is 9**9**9+x", "right": False}],
+        "answer": "7",
+        "completions": [{"text": r"\boxed{\int_0^\infty \sin(x^3) \cos(x) / (x + \ln(x + 2)) \, dx}", "right": False}],
     }
     long = {"question": "Go on?", "answer": "1", "completions": [{"text": "and on " * 300_000, "right": False}]}
     with traces.open("a") as file:

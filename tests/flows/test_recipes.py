@@ -59,7 +59,7 @@ def test_overrides(recipe: str) -> None:
     assert config.dedupe.traces is not None
     assert config.dedupe.traces.threshold == 0.9
     assert config.ingest.completions[1].model == "m"
-    assert config.decontaminate.benchmarks["x"].text == "t"
+    assert config.decontaminate.benchmarks["x"].text == ("t",)
     assert config.export.formats == {"sft": {}}
 
 

@@ -10,7 +10,8 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.verify.answers import MARKERS, PHRASES, final_answer
 from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
-from tasks.verify.numbers import same
+from tasks.verify.maths.arithmetic import TooLargeError
+from tasks.verify.maths.compare import same_answer
 
 LONGEST: Final = 20_000
 """Characters; a longer line is no answer, and reading it could only waste the deadline."""
@@ -37,7 +38,7 @@ class MathVerifier:
     """Compares a trace's final answer with the reference answer."""
 
     config: Config
-    version: str = "1"
+    version: str = "2"
     domains: frozenset[Domain] = frozenset({Domain.MATH})
 
     def claim(self, problem: ProblemView, text: str) -> Claim | Outcome:
@@ -50,7 +51,7 @@ class MathVerifier:
             return incorrect("no final answer found")
         if len(answer) > LONGEST:
             return incorrect(f"the final answer is longer than {LONGEST} characters")
-        return Claim(_reference(reference, self.config), answer)
+        return Claim(_reference(reference, self.config.markers, self.config.phrases), answer)
 
     def answer(self, problem: ProblemView, text: str) -> str | None:  # noqa: ARG002 - the protocol's; the text says it all
         """Extract the final answer."""
@@ -58,21 +59,24 @@ class MathVerifier:
         return answer if answer and len(answer) <= LONGEST else None
 
     def decide(self, claim: Claim) -> Outcome | None:
-        """Apply `tasks.verify.numbers.same`."""
-        equal = same(claim.reference, claim.answer)
+        """Apply `tasks.verify.maths.compare.same_answer`; numbers that no computer tells apart are an `error`."""
+        try:
+            equal = same_answer(claim.reference, claim.answer)
+        except TooLargeError as exc:
+            return Outcome(Status.ERROR, str(exc))
         if equal is None:
             return None
         return CORRECT if equal else incorrect("not the same as the reference")
 
     def prepare(self) -> None:
         """Load sympy and math-verify."""
-        from tasks.verify import symbolic  # seconds of imports, which only workers need
+        from tasks.verify.maths import symbolic  # seconds of imports, which only workers need
 
         symbolic.prepare()
 
     def check(self, claim: Claim) -> Outcome:
-        """Ask math-verify, as `tasks.verify.symbolic.check` guards it."""
-        from tasks.verify import symbolic
+        """Ask math-verify, as `tasks.verify.maths.symbolic.check` guards it."""
+        from tasks.verify.maths import symbolic
 
         return symbolic.check(claim.reference, claim.answer)
 
@@ -88,8 +92,8 @@ class MathVerifier:
 
 
 @lru_cache(maxsize=1024)
-def _reference(reference: str, config: Config) -> str:
-    return final_answer(reference, config.markers, config.phrases, last_number=False) or reference.strip()
+def _reference(reference: str, markers: tuple[str, ...], phrases: tuple[str, ...]) -> str:
+    return final_answer(reference, markers, phrases, last_number=False) or reference.strip()
 
 
 def build(config: Config) -> MathVerifier:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import SchemaError
 from tasks.text.strings import Texts, batches
-from tasks.text.words import Punctuation, Splitting, Unit, hash_word, hash_words, words
+from tasks.text.words import Punctuation, Splitting, Unit, hash_word, hash_words, locate_words, words
 
 SPLITTINGS = [Splitting(fold_case=fold, punctuation=kind) for fold in (True, False) for kind in Punctuation]
 TEXTS = st.lists(
@@ -79,6 +79,21 @@ def test_the_kernel_splits_as_the_reference_does(splitting: Splitting, unit: Uni
     def check(texts: list[str]) -> None:
         expected = [[hash_word(word.text) for word in words(text, splitting, unit)] for text in texts]
         assert kernel_hashes(pa.array(texts, pa.string()), splitting, unit) == expected
+
+    check()
+
+
+@pytest.mark.parametrize("splitting", SPLITTINGS)
+def test_the_words_of_one_text_are_located_as_the_reference_does(splitting: Splitting) -> None:
+    @settings(max_examples=50, deadline=None)
+    @given(TEXTS)
+    def check(texts: list[str]) -> None:
+        for text in texts:
+            found, located = words(text, splitting), locate_words(text, splitting)
+            assert located.hashes.tolist() == [hash_word(word.text) for word in found]
+            assert located.bounds.tolist() == [[word.start, word.end] for word in found]
+            for word, (start, end) in zip(found, located.bounds.tolist(), strict=True):
+                assert [chr(code) for code in located.folded[start:end]] == list(word.text)
 
     check()
 

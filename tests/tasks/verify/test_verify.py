@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,21 @@ def test_nobody_judges_other_domains_and_unknown_problems(tables: TableMaker) ->
 
 
 def test_a_late_claim_is_an_error_and_the_rest_unaffected(pool: WorkerPool, tables: TableMaker) -> None:
-    hang = ("9^{9^{9}}", r"\boxed{9^{9^{9}} + 1 - 1}")
+    hang = ("7", r"\boxed{\int_0^\infty \sin(x^3) \cos(x) / (x + \ln(x + 2)) \, dx}")
     verdicts = verify(*tables([("x+1", "A: 1+x"), hang, ("2x", "A: x+x")]), VerifyConfig(deadline_s=1), pool)
     assert verdicts["status"].to_pylist() == ["correct", "error", "correct"]
     assert verdicts["reason"].to_pylist()[1] == "timed out after 1 s"
     assert verdicts["score"].to_pylist()[1] is None
 
 
+def test_it_works_where_multiprocessing_may_have_no_children(tables: TableMaker) -> None:
+    with get_context("spawn").Pool(1) as daemon:
+        verdicts = daemon.apply(verify, tables([("x+1", "A: 1+x"), ("f(x)", "A: f(y)")]))
+    assert verdicts["status"].to_pylist() == ["correct", "incorrect"]
+
+
 def test_what_a_check_raises_is_an_error(pool: WorkerPool, tables: TableMaker) -> None:
-    verdicts = verify(*tables([("12:00", "A: 1:00")]), pool=pool)
+    verdicts = verify(*tables([("5:0", "A: 1:0")]), pool=pool)
     assert verdicts["status"].to_pylist() == ["error"]
     assert str(verdicts["reason"][0]).startswith("ValueError")
 

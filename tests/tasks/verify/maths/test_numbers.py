@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.verify.numbers import clean, number, same
+from tasks.verify.maths.numbers import clean, number, same
 
 INTEGERS = st.integers(-(10**12), 10**12)
 
@@ -36,16 +36,36 @@ INTEGERS = st.integers(-(10**12), 10**12)
         ("138", "138.915", False),
         ("1/2", "1/3", False),
         ("listen", "silent", False),
-        ("1/12", "0.0833", None),
-        ("201.9", "201.89999999999998", None),
+        ("1/12", "0.0833", False),
+        ("1/12", "0.083333", True),
+        ("1/432", r"2.314814814815 \times 10^{-3}", True),
+        ("1/432", "0.0024", False),
+        ("201.9", "201.89999999999998", True),
+        ("0.0000012", "0.0000014", False),
+        ("4.5e33", r"4.5\times10^{33}", True),
+        ("4.5e33", "4.4 × 10^33", False),
+        ("5.89e-7", r"5.89 \cdot 10^{-7}", True),
+        ("10^6", "1 million", True),
+        ("10^{-2}", "0.01", True),
+        ("11111111100", r"11,\! 111,\! 111,\! 100", True),
+        ("1000.99", "1,000.99€", True),
+        ("The moon", "the moon", True),
+        ("The moon", "the sun", None),
+        ("regular hexagon", "regular octagon", False),
         ("0.111", "0,111", None),
         ("111", "0,111", None),
-        ("50%", "50", None),
+        ("50%", "50", True),
+        ("50%", "0.5", True),
+        (r"33\frac{1}{3}\%", r"\frac{1}{3}", True),
+        (r"33\frac{1}{3}\%", r"33\%", False),
+        ("50%", "5", False),
         ("$18", "€18", None),
         ("18", "18 dollars", None),
         ("12", "1 2", None),
-        ("2516_8", "2516", None),
-        ("2516_8", "2516_9", None),
+        ("2516_8", "2516", True),
+        ("2516_8", "2516_9", False),
+        ("2516_8", "1358", None),
+        ("2516_5", "2516_9", None),
         (r"\frac{1}{0}", "1", None),
         ("x+1", "1+x", None),
         ("", "", None),
