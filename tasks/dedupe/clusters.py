@@ -123,8 +123,9 @@ def settle(
 
 def spans(ends: NDArray[np.int64], offsets: NDArray[np.int64], most: int, start: int = 0) -> Iterator[tuple[int, int]]:
     """Cut the members into spans of whole clusters, with room for `most` shingles or one cluster."""
+    before = offsets[ends]
     done = 0
     while done < len(ends):
-        done = max(done + 1, int(np.searchsorted(offsets[ends], offsets[start] + most, side="right")))
+        done = max(done + 1, int(np.searchsorted(before, offsets[start] + most, side="right")))
         yield start, int(ends[done - 1])
         start = int(ends[done - 1])
