@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from math_verify import ExprExtractionConfig, parse, verify
 
-from benchmarks.by_hand import imported
+from benchmarks.gsm8k import imported
 from benchmarks.results import arguments, publish, write
 from benchmarks.verify_fresh import Pair, fresh
 from benchmarks.verify_plain import prepare, same

@@ -72,7 +72,7 @@ def _numbers(summary: Summary) -> str:
         "Pass rates": report.pass_rates(summary),
         "Pairs": report.counts(("rule", "pairs"), summary.pairs),
         "Problems without a pair": report.counts(("reason", "problems"), summary.no_pairs),
-        "Benchmarks": report.benchmarks(summary)
+        "Benchmarks": report.decontamination(summary)
         if summary.benchmarks
         else "The recipe names none: nothing was checked.",
     }
@@ -114,12 +114,13 @@ def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, s
 
 
 def _overlaps(lake: Lake, tables: Tables) -> str:
-    found = lake.read(*tables["contamination"]).sort_by([("coverage", "descending"), ("problem_id", "ascending")])
+    found = lake.rows(tables, "contamination").sort_by([("coverage", "descending"), ("problem_id", "ascending")])
     blocks = [_overlap(row) for row in found.slice(0, OVERLAPS).to_pylist()]
     more = found.num_rows - len(blocks)
     return "\n\n".join(blocks + [f"… and {more:,} more in the table `contamination`."] * (more > 0))
 
 
 def _overlap(row: dict[str, Any]) -> str:
-    head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in problem `{row['problem_id']}`"
+    where = f"trace `{row['trace_id']}`" if row["trace_id"] else f"problem `{row['problem_id']}`"
+    head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in {where}"
     return f"{head}\n\n" + fenced("\n…\n".join(span["text"] for span in row["spans"]))

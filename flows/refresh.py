@@ -13,7 +13,6 @@ from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
-from flows.rounds import rounds_of
 from flows.sift import sifted
 from flows.verdicts import verdicts
 from schemas.errors import LakeError
@@ -28,6 +27,7 @@ from tasks.judge.task import ASKING
 from tasks.lake import Lake
 from tasks.personas.task import personas
 from tasks.problems.task import problems
+from tasks.rounds import rounds_of
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
@@ -110,7 +110,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
     rounds = added(rounds, verdicts(store, config, rounds, tools.models))
-    return joined(asked, *sifted(store, config, rounds, twins))
+    return joined(asked, sifted(store, config, rounds, twins))
 
 
 def grown(store: Lake, tables: Tables) -> Tables:

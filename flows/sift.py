@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from flows.config import CurationConfig
-from schemas.refs import Tables, added
-from tasks.decontaminate.task import decontaminate
+from schemas.refs import Tables, added, joined
+from tasks.decontaminate.task import canaries, decontaminate
 from tasks.dedupe.task import dedupe_traces
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
 
 
-def sifted(store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables]) -> list[Tables]:
-    """Each round's tables with all that was dropped, and pairs; `twins` holds the duplicates among its problems."""
+def sifted(store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables]) -> Tables:
+    """All rounds' tables with all that was dropped, and pairs; `twins` holds the duplicates among their problems."""
     copies = dedupe_traces(store, rounds, twins, config.dedupe)
     kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate))
-    return added(kept, preferences(store, kept, config.preferences))
+    pairs = preferences(store, kept, config.preferences)
+    return joined(canaries(store, config.decontaminate), *added(kept, pairs))

@@ -9,9 +9,18 @@ import pyarrow.compute as pc
 
 from flows.config import CurationConfig
 from schemas.refs import Tables, joined
-from schemas.summary import BenchmarkOverlap, Disagreement, FunnelStep, JudgeReport, LabelAgreement, Rate, Summary
-from tasks.decontaminate.benchmarks import read_benchmark
-from tasks.decontaminate.decontaminate import benchmark_overlap
+from schemas.summary import (
+    BenchmarkOverlap,
+    Canary,
+    Disagreement,
+    FunnelStep,
+    JudgeReport,
+    LabelAgreement,
+    Rate,
+    Summary,
+)
+from tasks.decontaminate.canary import outcomes
+from tasks.decontaminate.decontaminate import benchmark_overlaps
 from tasks.funnel import ID, alive, entered, funnel
 from tasks.judge.bias import Bias, Share, biases
 from tasks.lake import Lake
@@ -42,7 +51,8 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
         judges=_judges(lake, tables),
         pairs=_count(pairs, "rule"),
         no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
-        benchmarks=_benchmarks(lake, config, tables),
+        benchmarks=_benchmarks(lake, tables),
+        canaries=_canaries(lake, tables),
     )
 
 
@@ -124,11 +134,22 @@ def _rate(count: int, of: int) -> Rate:
     return Rate(count=count, of=of, low=low, high=high)
 
 
-def _benchmarks(lake: Lake, config: CurationConfig, tables: Tables) -> tuple[BenchmarkOverlap, ...]:
-    benchmarks = {name: read_benchmark(one) for name, one in config.decontaminate.benchmarks.items()}
-    contamination = lake.read(*tables["contamination"], columns=["benchmark", "item", "problem_id"])
-    problems = Counter(name for name, _ in {(row["benchmark"], row["problem_id"]) for row in contamination.to_pylist()})
-    return tuple(
-        BenchmarkOverlap(benchmark=name, items=items, overlapped=overlapped, problems=problems[name])
-        for name, items, overlapped, _ in benchmark_overlap(contamination, benchmarks)
-    )
+def _benchmarks(lake: Lake, tables: Tables) -> tuple[BenchmarkOverlap, ...]:
+    contamination = lake.rows(tables, "contamination", ["benchmark", "item", "problem_id", "trace_id"])
+    return benchmark_overlaps(contamination, _items(lake, tables))
+
+
+def _items(lake: Lake, tables: Tables) -> dict[str, int]:
+    manifests = (lake.manifest(ref) for ref in tables.get("benchmarks", ()))
+    return {name: rows for one in manifests if one for name, rows in one.counts.items()}
+
+
+def _canaries(lake: Lake, tables: Tables) -> tuple[Canary, ...]:
+    found: dict[str, Canary] = {}
+    for one in outcomes(lake.rows(tables, "canaries")):
+        rate = _rate(one.found, one.planted)
+        if one.embedded:
+            found[one.variant] = found[one.variant].model_copy(update={"embedded": rate})
+        else:
+            found[one.variant] = Canary(variant=one.variant, leak=one.leak, alone=rate)
+    return tuple(found.values())

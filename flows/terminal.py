@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.pace import Pace
-from schemas.summary import JudgeReport, Summary
+from schemas.summary import CONTAMINATED, JudgeReport, Summary
 from schemas.tables import Status
 from tasks.report import disagreements, rate
 
@@ -103,13 +103,7 @@ def show(console: Console, summary: Summary) -> None:
     if summary.tokens is not None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
-    for benchmark in summary.benchmarks:
-        console.print(
-            f"benchmark {benchmark.benchmark}: {benchmark.overlapped:,} of {benchmark.items:,} items overlap "
-            f"with {benchmark.problems:,} problems",
-            soft_wrap=True,
-            markup=False,
-        )
+    _benchmarks(console, summary)
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
@@ -170,6 +164,22 @@ def _agreements(console: Console, summary: Summary) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _benchmarks(console: Console, summary: Summary) -> None:
+    for one in summary.benchmarks:
+        flag = f", contaminated (over {CONTAMINATED:.0%})" if one.contaminated else ""
+        traces = f" and {one.traces:,} traces" if one.traces else ""
+        console.print(
+            f"benchmark {one.benchmark}: {one.overlapped:,} of {one.items:,} items overlap with {one.problems:,} "
+            f"problems{traces}{flag}",
+            soft_wrap=True,
+            markup=False,
+        )
+    for leak, said in ((True, "planted leaks found"), (False, "found though no leak")):
+        rates = ", ".join(f"{one.variant} {one.alone.share or 0:.0%}" for one in summary.canaries if one.leak is leak)
+        if rates:
+            console.print(f"{said}: {rates}", soft_wrap=True, markup=False)
 
 
 def _judge(judge: JudgeReport) -> str:

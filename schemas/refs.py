@@ -71,6 +71,12 @@ class Part(ConfigBase):
     sha256: str
 
 
+class ReleasePart(Part):
+    """One Parquet file of a release; those with the same `key` are what one round comes to in their format."""
+
+    key: str = ""
+
+
 class Manifest(ConfigBase):
     """Written last, as `manifest.json`: the table is complete, and this is what it is made of."""
 
@@ -103,7 +109,7 @@ class ReleaseManifest(ConfigBase):
     version: str
     key: str
     previous: str | None
-    formats: dict[str, tuple[Part, ...]]
+    formats: dict[str, tuple[ReleasePart, ...]]
     files: dict[str, str]
     """The other files by name, with their sha256."""
     tables: Tables

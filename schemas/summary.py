@@ -1,5 +1,7 @@
 """What a run came to: the numbers behind the card, the page, the terminal and `tracemill stats`."""
 
+from typing import Final
+
 from pydantic import Field
 
 from schemas.base import ConfigBase
@@ -15,13 +17,28 @@ class FunnelStep(ConfigBase):
     reasons: dict[str, int]
 
 
+CONTAMINATED: Final = 0.02
+"""The share of a benchmark's items above which Tülu 3 calls a set contaminated (Lambert et al. 2024, section 3.2)."""
+
+
 class BenchmarkOverlap(ConfigBase):
-    """How much of a benchmark the problems overlap."""
+    """How much of a benchmark the problems overlap, and the traces where these are compared too."""
 
     benchmark: str
     items: int
     overlapped: int
     problems: int
+    traces: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of the benchmark's items, those that overlap."""
+        return self.overlapped / self.items if self.items else 0.0
+
+    @property
+    def contaminated(self) -> bool:
+        """Whether that is more than CONTAMINATED."""
+        return self.share > CONTAMINATED
 
 
 class Disagreement(ConfigBase):
@@ -47,6 +64,18 @@ class Rate(ConfigBase):
     def share(self) -> float | None:
         """The count by what it is of."""
         return self.count / self.of if self.of else None
+
+
+class Canary(ConfigBase):
+    """How many of a benchmark's own items, changed in one way, decontamination finds: by themselves, and in other text.
+
+    For a `leak` that is recall; for texts that are none, false positives.
+    """
+
+    variant: str
+    leak: bool
+    alone: Rate
+    embedded: Rate | None = None
 
 
 class LabelAgreement(ConfigBase):
@@ -110,6 +139,8 @@ class Summary(ConfigBase):
     """By verifier, where traces came with labels or the recipe has a gold slice."""
     judges: tuple[JudgeReport, ...] = ()
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
+    canaries: tuple[Canary, ...] = ()
+    """What decontamination finds of leaks that were planted."""
     pairs: dict[str, int] = Field(default_factory=dict)
     """Pairs by rule."""
     no_pairs: dict[str, int] = Field(default_factory=dict)

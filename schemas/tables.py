@@ -205,15 +205,46 @@ STANDINGS: Final = _table(
     _maybe("score", pa.float32()),
 )
 
+BENCHMARKS: Final = _table(
+    "benchmarks",
+    1,
+    _column("benchmark", pa.string()),
+    _column("item", pa.string()),
+    _column("text", pa.string()),
+)
+
 CONTAMINATION: Final = _table(
     "contamination",
-    1,
+    2,
     _column("problem_id", pa.string()),
+    _maybe("trace_id", pa.string()),
     _column("benchmark", pa.string()),
     _column("item", pa.string()),
     _column("mode", pa.string()),
     _column("coverage", pa.float32()),
     _column("spans", SPANS),
+)
+
+CANARIES: Final = _table(
+    "canaries",
+    1,
+    _column("benchmark", pa.string()),
+    _column("item", pa.string()),
+    _column("variant", pa.string()),
+    _column("leak", pa.bool_()),
+    _column("embedded", pa.bool_()),
+    _column("text", pa.string()),
+    _column("found", pa.bool_()),
+)
+
+EMBEDDINGS: Final = _table(
+    "embeddings",
+    1,
+    _column("table", pa.string()),
+    _column("row_id", pa.string()),
+    _column("model", pa.string()),
+    _maybe("model_revision", pa.string()),
+    _column("vector", pa.list_(pa.float32())),
 )
 
 DROPPED: Final = _table(
@@ -266,7 +297,10 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "judgements": JUDGEMENTS,
     "ratings": RATINGS,
     "standings": STANDINGS,
+    "benchmarks": BENCHMARKS,
     "contamination": CONTAMINATION,
+    "canaries": CANARIES,
+    "embeddings": EMBEDDINGS,
     "dropped": DROPPED,
     "pairs": PAIRS,
     "rewrites": REWRITES,

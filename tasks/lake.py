@@ -9,11 +9,12 @@ import hashlib
 import io
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -30,6 +31,8 @@ from tasks.storage import Storage
 Make = Callable[[], Mapping[str, pa.Table]]
 """Makes one part of each of a stage's tables."""
 
+_BATCH: Final = 16_384
+
 _COUNTED: Final = {
     "completions": "kind",
     "traces": "model",
@@ -38,7 +41,9 @@ _COUNTED: Final = {
     "ratings": "judge",
     "standings": "status",
     "dropped": "reason",
+    "benchmarks": "benchmark",
     "contamination": "benchmark",
+    "canaries": "variant",
     "pairs": "rule",
 }
 
@@ -64,9 +69,9 @@ class Lake:
             LakeError: the lake cannot be written.
             SchemaError: a part breaks its table's contract.
         """
-        refs = {table: ref for table, (ref,) in stage.outputs.items()}
-        if all(self.whole(ref) for ref in refs.values()):
+        if self.done(stage):
             return stage.outputs
+        refs = {table: ref for table, (ref,) in stage.outputs.items()}
         for ref in refs.values():
             self.storage.sweep(ref.path)
         found = {table: sound_parts(self.storage, ref.path) for table, ref in refs.items()}
@@ -81,6 +86,10 @@ class Lake:
         for table, ref in refs.items():
             self.finish(ref, stage, [found[table][index] for index in range(total)])
         return stage.outputs
+
+    def done(self, stage: Stage) -> bool:
+        """Whether all tables of a stage are whole: it would not be run again."""
+        return all(self.whole(ref) for (ref,) in stage.outputs.values())
 
     def finish(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
         """Write the manifest: with it the table is complete."""
@@ -146,13 +155,25 @@ class Lake:
         Raises:
             DamagedError: a part is missing or cannot be read as Parquet.
         """
-        try:
+        with self._sound(*refs):
             return self.dataset(refs[0].table, refs).to_table(columns=columns)
-        except (OSError, pa.ArrowInvalid) as exc:
-            names = ", ".join(ref.path for ref in refs)
-            raise DamagedError(
-                f"lake {self.url}: a part of {names} is missing or damaged; run the recipe again to remake it: {exc}"
-            ) from exc
+
+    def parts(self, tables: Tables, name: str, column: str) -> Callable[[], Iterator["pa.Array[Any]"]]:
+        """One column of one of a run's tables, to be read anew at each call, some thousand rows at a time.
+
+        Raises:
+            DamagedError: when read, if a part is missing or cannot be read as Parquet.
+        """
+
+        def read() -> Iterator["pa.Array[Any]"]:
+            refs = tables.get(name, ())
+            with self._sound(*refs):
+                some = self.dataset(name, refs)
+                # Whoever asks for parts has no memory for many.
+                for batch in some.to_batches([column], batch_size=_BATCH, batch_readahead=1, fragment_readahead=1):
+                    yield batch.column(0)
+
+        return read
 
     def rows(self, tables: Tables, name: str, columns: list[str] | None = None) -> pa.Table:
         """One of a run's tables, all columns or some; empty where no stage wrote it."""
@@ -197,6 +218,16 @@ class Lake:
         for snapshot in self.snapshots():
             tables |= snapshot.tables
         return tables
+
+    @contextmanager
+    def _sound(self, *refs: Ref) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowInvalid) as exc:
+            names = ", ".join(ref.path for ref in refs)
+            raise DamagedError(
+                f"lake {self.url}: a part of {names} is missing or damaged; run the recipe again to remake it: {exc}"
+            ) from exc
 
     def _counts(self, ref: Ref, parts: Sequence[Part]) -> dict[str, int]:
         column = _COUNTED.get(ref.table)

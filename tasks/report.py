@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.summary import Disagreement, Rate, Summary
+from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, Rate, Summary
 from schemas.tables import Status
 
 _LISTED = 50
@@ -128,15 +128,35 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-def benchmarks(summary: Summary) -> str:
-    """How much of each benchmark the imported problems overlapped before they were dropped."""
-    return table(
-        ["benchmark", "items", "overlapped", "share", "problems dropped"],
+def decontamination(summary: Summary) -> str:
+    """How much of each benchmark the problems overlapped before they were dropped, and what planted leaks show."""
+    overlaps = table(
+        ["benchmark", "items", "overlapped", "share", "", "problems", "traces"],
         (
-            (one.benchmark, one.items, one.overlapped, f"{one.overlapped / max(one.items, 1):.2%}", one.problems)
+            (one.benchmark, one.items, one.overlapped, f"{one.share:.2%}", _flag(one), one.problems, one.traces)
             for one in summary.benchmarks
         ),
     )
+    said = (
+        f"Counted before anything was dropped. Over {CONTAMINATED:.0%} of the items is what Tülu 3 calls contaminated."
+    )
+    return "\n\n".join([overlaps, said, *([_canaries(summary)] if summary.canaries else [])])
+
+
+def _flag(one: BenchmarkOverlap) -> str:
+    return f"contaminated (over {CONTAMINATED:.0%})" if one.contaminated else ""
+
+
+def _canaries(summary: Summary) -> str:
+    """Recall on leaks, false positives on what is none."""
+    shown = table(
+        ["canary", "should be found", "found alone", "found in other text"],
+        (
+            (one.variant, "yes" if one.leak else "no", rate(one.alone), rate(one.embedded) if one.embedded else "")
+            for one in summary.canaries
+        ),
+    )
+    return f"Items of the benchmarks, planted as leaks; shares with 95 % intervals.\n\n{shown}"
 
 
 def counts(header: tuple[str, str], numbers: dict[str, int]) -> str:

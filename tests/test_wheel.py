@@ -21,7 +21,9 @@ def test_a_wheel_elsewhere_has_recipes_and_samples(tmp_path: Path) -> None:
     # The unpacked tracemill comes before the installed one, and says where its data lie.
     code = """
 import flows.recipes as recipes
+from tasks.decontaminate.listed import listed
 assert (recipes.DATA / "samples/demo-traces.jsonl").is_file()
+assert "gsm8k" in listed()
 print(recipes.DATA, *recipes.names(), sep="\\n")
 """
     environment = os.environ | {"PYTHONPATH": str(site)}

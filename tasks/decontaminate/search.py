@@ -1,95 +1,104 @@
-"""The overlaps worth storing: looked up by hash for all problems, chosen, then confirmed word by word."""
+"""The overlaps worth storing: looked up by hash for all texts, chosen, then confirmed word by word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig, Mode
-from tasks.decontaminate.lookup import Pairs, build_indexes, find_pairs
-from tasks.decontaminate.overlap import Overlap, overlap
+from tasks.decontaminate.lookup import Index, Pairs, build_indexes, find_pairs
+from tasks.decontaminate.overlap import Overlap, Text, overlap
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings, Texts, map_batches
-from tasks.text.words import Splitting, Word, hash_words, words
-
-_BATCH_BYTES = 1 << 18
+from tasks.text.words import hash_words, locate_words
 
 
-class Items(NamedTuple):
-    """The items of all benchmarks, one after the other; one entry an item."""
+class Library(NamedTuple):
+    """The items of some benchmarks, ready to be looked up; one entry an item."""
 
     benchmarks: list[str]
     names: list[str]
     texts: list[str]
-    words: Ragged
+    lengths: NDArray[np.int64]
+    """In words."""
     numbers: NDArray[np.int64]
     """Which benchmark, by number."""
+    indexes: list[Index]
 
 
 class Found(NamedTuple):
-    """A problem, by row, and an item, by number, that overlap."""
+    """A text, by row, and an item, by number, that overlap."""
 
     row: int
     item: int
     overlap: Overlap
 
 
-def gather(benchmarks: Mapping[str, pa.Table], splitting: Splitting) -> Items:
-    """Put the items of all benchmarks together."""
-    tables = list(benchmarks.values())
-    sizes = [len(table) for table in tables]
-    chunks = [chunk for table in tables for chunk in table["text"].cast(pa.large_string()).chunks]
-    texts = pa.chunked_array(chunks, pa.large_string())
-    return Items(
-        [name for name, table in benchmarks.items() for _ in range(len(table))],
-        [str(item) for table in tables for item in table["item"].to_pylist()],
-        [str(text) for text in texts.to_pylist()],
-        Ragged.join(map_batches(texts, lambda batch: hash_words(batch, splitting))),
-        np.repeat(np.arange(len(sizes)), sizes),
-    )
+def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
+    """Make benchmarks (benchmark, item, text) ready; `config.keep_items` are left out.
+
+    Raises:
+        RecipeError: an item that is to be kept is none of its benchmark's.
+    """
+    items = _without_kept(items, config) if config.keep_items else items
+    columns: list[list[Any]] = [items[name].to_pylist() for name in ("benchmark", "item", "text")]
+    benchmarks, names, texts = columns
+    column = items["text"].cast(pa.large_string())
+    words = Ragged.join(map_batches(column, lambda batch: hash_words(batch, config.splitting)))
+    numbers = np.asarray(items["benchmark"].combine_chunks().dictionary_encode().indices, np.int64)
+    indexes = build_indexes(words, config.ngram, config.whole_min)
+    return Library(benchmarks, names, texts, words.lengths, numbers, indexes)
 
 
-def search(questions: Texts, items: Items, config: DecontaminateConfig) -> Iterator[Found]:
-    """Yield, for each question and benchmark, its `max_items` best items, and for each item its best question."""
-    split_item = lru_cache(maxsize=None)(lambda item: words(items.texts[item], config.splitting))
-    row, question, ours = -1, "", list[Word]()
-    pairs = _candidates(questions, items, config)
-    for at in np.lexsort((pairs.items, pairs.rows)):
-        if pairs.rows[at] != row:
-            row = int(pairs.rows[at])
-            question = str(questions[row])
-            ours = words(question, config.splitting)
-        item = int(pairs.items[at])
-        shared = overlap(question, (ours, split_item(item)), config.ngram, config.whole_min)
-        if shared and _counts(shared.coverage, config):
-            yield Found(row, item, shared)
+def _without_kept(items: pa.Table, config: DecontaminateConfig) -> pa.Table:
+    rows: list[tuple[Any, Any]] = list(zip(items["benchmark"].to_pylist(), items["item"].to_pylist(), strict=True))
+    here = {benchmark for benchmark, _ in rows}
+    kept = {(name, item) for name, several in config.keep_items.items() if name in here for item in several}
+    if gone := sorted(kept.difference(rows)):
+        names = ", ".join(f"{item} of {name}" for name, item in gone)
+        raise RecipeError(f"decontaminate.keep_items: there is no item {names}; mend the list")
+    return items.filter(pa.array([row not in kept for row in rows], pa.bool_()))
 
 
-def _counts(coverage: float, config: DecontaminateConfig) -> bool:
-    return config.mode is Mode.ANY_NGRAM or coverage > config.threshold
+def search(texts: Texts, library: Library, config: DecontaminateConfig) -> Iterator[Found]:
+    """Yield, for each text and benchmark, its `max_items` best items, and for each item its best text."""
+    item_words = lru_cache(maxsize=None)(lambda item: locate_words(library.texts[item], config.splitting))
+    pairs = _candidates(texts, library, config)
+    pairs = pairs.only(np.lexsort((pairs.items, pairs.rows)))
+    for row, items in groupby(zip(pairs.rows.tolist(), pairs.items.tolist(), strict=True), key=itemgetter(0)):
+        text = Text.of(str(texts[row]), config.splitting)
+        for _, item in items:
+            shared = overlap(text, item_words(item), config.ngram, config.whole_min)
+            if shared and _counts(np.array(shared.coverage), config):
+                yield Found(row, item, shared)
 
 
-def _candidates(questions: Texts, items: Items, config: DecontaminateConfig) -> Pairs:
-    indexes = build_indexes(items.words, config.ngram, config.whole_min)
-    lengths = items.words.lengths
+def _counts(coverage: NDArray[np.float64], config: DecontaminateConfig) -> NDArray[np.bool_]:
+    return coverage > (config.threshold if config.mode is Mode.COVERAGE else 0)
 
+
+def _candidates(texts: Texts, library: Library, config: DecontaminateConfig) -> Pairs:
     def candidates(batch: Strings) -> Pairs:
-        pairs = find_pairs(hash_words(batch, config.splitting), indexes)
-        if config.mode is Mode.COVERAGE:
-            pairs = pairs.only(pairs.matched / lengths[pairs.items] > config.threshold)
-        best = _best(pairs, items, config.max_items)
+        best = Pairs.join([])
+        for pairs in find_pairs(hash_words(batch, config.splitting), library.indexes):
+            coverage = pairs.matched / library.lengths[pairs.items]
+            counted = pairs.only(_counts(coverage, config))
+            best = _best(Pairs.join([best, counted]), library, config.max_items)
         return best._replace(rows=batch.rows[best.rows])
 
-    return _best(Pairs.join(map_batches(questions, candidates, size=_BATCH_BYTES)), items, config.max_items)
+    return _best(Pairs.join(map_batches(texts, candidates)), library, config.max_items)
 
 
-def _best(pairs: Pairs, items: Items, most: int) -> Pairs:
+def _best(pairs: Pairs, library: Library, most: int) -> Pairs:
     """Of each row and benchmark the `most` items that are covered best, and each item's best row."""
-    worst_first = -(pairs.matched / items.words.lengths[pairs.items])
-    benchmarks = items.numbers[pairs.items]
+    worst_first = -(pairs.matched / library.lengths[pairs.items])
+    benchmarks = library.numbers[pairs.items]
     by_row = np.lexsort((pairs.items, worst_first, benchmarks, pairs.rows))
     by_item = np.lexsort((pairs.rows, worst_first, pairs.items))
     chosen = np.zeros(len(pairs.rows), np.bool_)

@@ -1,48 +1,154 @@
 """Prefect's side of decontamination."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.refs import Stage, Tables, joined
-from tasks.decontaminate.benchmarks import read_benchmark
+from schemas.refs import Ref, Stage, Tables, joined
+from tasks.decontaminate import benchmarks, canary
 from tasks.decontaminate.config import DecontaminateConfig
-from tasks.decontaminate.decontaminate import VERSION
-from tasks.decontaminate.decontaminate import decontaminate as find_overlaps
-from tasks.lake import Lake
+from tasks.decontaminate.decontaminate import OVERLAP, STAGE, VERSION, drop_overlaps, overlaps
+from tasks.decontaminate.search import Library, gather
+from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.sources import digests
 
 
+class _Session(NamedTuple):
+    """What decontaminating needs all the time."""
+
+    lake: Lake
+    config: DecontaminateConfig
+    items: dict[str, Ref]
+    """Each benchmark's items."""
+    library: Callable[[tuple[str, ...]], Library]
+    """Some benchmarks, ready to be looked up."""
+
+
 @task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
 def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateConfig) -> list[Tables]:
-    """Drop each round's problems that overlap a benchmark, with the spans as evidence."""
-    with reported("decontaminate", lake.row_count(joined(*rounds).get("problems", ()))):
-        return [_compared(lake, one, config) for one in rounds]
+    """Drop each round's problems that overlap a benchmark, with the spans as evidence; traces, where settings say so.
+
+    Every benchmark is compared with every round's problems (and traces) in a table of its own, so that of what is
+    added only the new is run.
+    """
+    session = _session(lake, config)
+    asked = [(*one["problems"], *(one.get("traces", ()) if config.traces else ())) for one in rounds]
+    with reported(STAGE, lake.row_count([ref for subjects in asked for ref in subjects])):
+        found = [joined({"contamination": ()}, *(_compared(session, ref) for ref in subjects)) for subjects in asked]
+        return [
+            joined(mine, _dropped(lake, one, mine["contamination"], config))
+            for one, mine in zip(rounds, found, strict=True)
+        ]
 
 
-def _compared(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
+@task(name="canaries", task_run_name="canaries", cache_policy=NO_CACHE, persist_result=False)
+def canaries(lake: Lake, config: DecontaminateConfig) -> Tables:
+    """The benchmarks, and how many of the copies that were planted of them these settings find."""
+    session = _session(lake, config)
+    return joined({"benchmarks": tuple(session.items.values())}, _canaries(session))
+
+
+def _session(lake: Lake, config: DecontaminateConfig) -> _Session:
+    items = {name: _items(lake, name, one) for name, one in config.benchmarks.items()}
+
+    @cache
+    def library(names: tuple[str, ...]) -> Library:
+        return gather(lake.rows({"benchmarks": tuple(items[name] for name in names)}, "benchmarks"), config)
+
+    return _Session(lake, config, items, library)
+
+
+def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
+    """A benchmark as the lake holds it."""
     stage = Stage(
-        name="decontaminate",
-        version=VERSION,
-        config=config.model_dump(mode="json"),
-        inputs=(*tables["problems"], *tables.get("traces", ())),
+        name=benchmarks.STAGE,
+        version=benchmarks.VERSION,
+        config={"benchmark": name, "text": config.text, "item": config.item},
         sources={
             f"{name}: {file}": digest
-            for name, benchmark in config.benchmarks.items()
-            for file, digest in digests(benchmark.source).items()
+            for source in benchmarks.sources_of(name, config)
+            for file, digest in digests(source).items()
         },
-        tables=("contamination", "dropped"),
+        tables=("benchmarks",),
+    )
+    (ref,) = lake.run(stage, lambda: [lambda: {"benchmarks": benchmarks.read_benchmark(name, config)}])["benchmarks"]
+    return ref
+
+
+def _compared(session: _Session, subjects: Ref) -> Tables:
+    """One table of problems or traces against every benchmark. Those that are missing are looked up all at once."""
+    lake, config, items, library = session
+    stages = {
+        name: Stage(
+            name="contamination",
+            version=VERSION,
+            config=config.settings(name),
+            inputs=(subjects,),
+            sources={f"benchmark {name}": _content(lake, ref)},
+            tables=("contamination",),
+        )
+        for name, ref in items.items()
+    }
+    missing = tuple(name for name, stage in stages.items() if not lake.done(stage))
+
+    @cache
+    def compared(index: int) -> pa.Table:
+        part = lake.read_part(subjects, index)
+        found = overlaps(part, library(missing), config)
+        watcher().advanced(STAGE, part.num_rows)
+        return found
+
+    def share(name: str, index: int) -> Mapping[str, pa.Table]:
+        found = compared(index)
+        return {"contamination": found.filter(pc.equal(found["benchmark"], pa.scalar(name)))}
+
+    def parts(name: str) -> Iterator[Make]:
+        return (partial(share, name, index) for _, index in lake.places([subjects]))
+
+    return joined(*(lake.run(stage, partial(parts, name)) for name, stage in stages.items()))
+
+
+def _content(lake: Lake, ref: Ref) -> str:
+    """A table's content in a digest: where its items were read from does not matter."""
+    manifest = lake.manifest(ref)
+    parts = manifest.parts if manifest else ()
+    return hashlib.sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
+
+
+def _canaries(session: _Session) -> Tables:
+    lake, config, items, library = session
+    if not config.canaries or not items:
+        return {"canaries": ()}
+    settings = {name: config.settings(name) for name in items}
+    stage = Stage(
+        name="canaries",
+        version=canary.VERSION,
+        config={"canaries": config.canaries, "benchmarks": settings},
+        inputs=tuple(items.values()),
+        tables=("canaries",),
+    )
+    return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(library(tuple(items)), config)}])
+
+
+def _dropped(lake: Lake, tables: Tables, contamination: tuple[Ref, ...], config: DecontaminateConfig) -> Tables:
+    stage = Stage(
+        name=STAGE,
+        version=VERSION,
+        config={"keep": sorted(config.keep)},
+        inputs=(*contamination, *tables.get("traces", ())),
+        tables=("dropped",),
     )
 
     def part() -> Mapping[str, pa.Table]:
-        benchmarks = {name: read_benchmark(one) for name, one in config.benchmarks.items()}
-        problems = lake.rows(tables, "problems", ["problem_id", "question"])
+        found = lake.rows({"contamination": contamination}, "contamination", OVERLAP)
         traces = lake.rows(tables, "traces", ["trace_id", "problem_id"])
-        made: Mapping[str, pa.Table] = find_overlaps(problems, traces, benchmarks, config)._asdict()
-        watcher().advanced("decontaminate", lake.row_count(tables["problems"]))
-        return made
+        return {"dropped": drop_overlaps(found, traces, config)}
 
     return lake.run(stage, lambda: [part])

@@ -1,13 +1,15 @@
 """Drop duplicates among our own problems, and among the traces of one problem.
 
-Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near). The best of
-them is kept: an earlier round's; a problem that has verified traces, a verified trace; then the shorter text, then the
-smaller id.
+Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near); where the
+recipe asks for it, problems with nearly the same embedding too. The best of them is kept: an earlier round's; a problem
+that has verified traces, a verified trace; then the shorter text, then the smaller id.
 """
 
 import json
+import os
+from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +20,19 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.tables import DROPPED, Status
-from tasks.dedupe.near import Among, Duplicates, Near, near_duplicates
+from tasks.dedupe.near import Among, Duplicates, near_duplicates
+from tasks.dedupe.semantic import SEMANTIC, Semantic, semantic_twins
+from tasks.dedupe.sketch import Near
+from tasks.dedupe.space import MIB, Effort
 from tasks.standing import standing_as
+from tasks.text.strings import Column, filtered
 from tasks.text.words import Punctuation, Splitting
 
 Kind = TypeVar("Kind", bound="np.generic[Any]")
+Row: TypeAlias = dict[str, Any]
 
 STAGE: Final = "dedupe"
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 EXACT: Final = "exact duplicate"
 NEAR: Final = "near duplicate"
@@ -56,9 +63,34 @@ class DedupeConfig(ConfigBase):
         description="also compare traces whose standings differ; that drops the incorrect trace that is nearly a "
         "correct one, which is the hardest negative a preference pair can have",
     )
+    semantic: Semantic | None = Field(
+        default=None,
+        description="also drop problems that mean the same in other words: `{model: …, threshold: 0.95}`",
+    )
+    memory_mb: int = Field(
+        default=1024,
+        ge=16,
+        description="MiB that comparing may take beside the texts it reads; what must be held at once and is more lies "
+        "in temporary files",
+    )
+    threads: int | None = Field(default=None, ge=1, description="all cores unless set")
+
+    UNSEEN: ClassVar[Mapping[str, Any]] = {"memory_mb": True, "threads": True, "semantic": Semantic.UNSEEN}
+    """The settings on which no outcome depends."""
+
+    @property
+    def effort(self) -> Effort:
+        """What comparing may take."""
+        return Effort(self.memory_mb * MIB, self.threads or os.cpu_count() or 1)
 
 
-def drop_problems(problems: pa.Table, earlier: pa.Table, verified: "pa.Array[Any]", config: DedupeConfig) -> pa.Table:
+def drop_problems(
+    problems: pa.Table,
+    earlier: pa.Table,
+    verified: "pa.Array[Any]",
+    config: DedupeConfig,
+    embeddings: pa.Table | None = None,
+) -> pa.Table:
     """A `dropped` row for each problem that nearly is another one, sorted by id.
 
     Of alike problems the earlier one stays, else a verified one, else the shorter, else that with the smaller id.
@@ -68,21 +100,29 @@ def drop_problems(problems: pa.Table, earlier: pa.Table, verified: "pa.Array[Any
         earlier: the same of problems that stay in any case.
         verified: ids of problems with a trace that stands as correct.
         config: what counts as a duplicate.
+        embeddings: row_id, vector of all these problems; needed where `config.semantic` is set.
 
     Raises:
-        SchemaError: a question is null, or no string.
+        SchemaError: a question is null or no string, or a problem has no vector.
+        LakeError: there is no room for temporary files.
     """
-    if not config.problems:
-        return rows([], DROPPED, at=STAGE)
     both = pa.concat_tables([earlier, problems])
     new = np.arange(len(both)) >= len(earlier)
-    twins = _twin_problems(both, new, verified, config.problems, config)
-    gone = _duplicate_rows("problems", both["problem_id"].to_pylist(), twins)
+    among = _among(both["problem_id"], ~_numpy(pc.is_in(both["problem_id"], value_set=verified), np.bool_), new)
+    if config.same_reference_only:
+        references = pc.utf8_trim_whitespace(both["reference"].cast(pa.string()))
+        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
+    gone = _twin_problems(both, among, config)
+    if config.semantic and embeddings is not None:
+        left = _stay(both["problem_id"], gone)
+        gone += _twins_in_meaning(both.filter(left), embeddings, among.only(left), config.semantic)
     ours = set(problems["problem_id"].to_pylist())
     return _sorted([row for row in gone if row["row_id"] in ours])
 
 
-def drop_traces(traces: pa.Table, standings: pa.Table, twins: pa.Table, config: DedupeConfig) -> pa.Table:
+def drop_traces(
+    traces: pa.Table, standings: pa.Table, twins: pa.Table, config: DedupeConfig, texts: "Column | None" = None
+) -> pa.Table:
     """A `dropped` row for each trace of a duplicate problem, and each that nearly is another one of its problem.
 
     A trace is verified if it stands as correct (`tasks.standing`). Sorted by id.
@@ -92,49 +132,56 @@ def drop_traces(traces: pa.Table, standings: pa.Table, twins: pa.Table, config: 
         standings: trace_id, status.
         twins: what `drop_problems` dropped.
         config: what counts as a duplicate.
+        texts: the traces' texts in their order, to be read part by part; `traces` needs no column `text` then.
 
     Raises:
         SchemaError: a text is null, or no string.
+        LakeError: there is no room for temporary files.
     """
     stands_for = dict(zip(twins["row_id"].to_pylist(), twins["duplicate_of"].to_pylist(), strict=True))
     gone = _orphaned_rows(traces, stands_for)
     if config.traces:
-        left = _without(traces, "trace_id", gone)
-        copies = _copied_traces(left, standings, config.traces, config)
-        gone += _duplicate_rows("traces", left["trace_id"].to_pylist(), copies)
+        left = _stay(traces["trace_id"], gone)
+        texts = filtered(traces["text"] if texts is None else texts, left)
+        gone += _copied_traces(traces.filter(left), texts, standings, config.traces, config)
     return _sorted(gone)
 
 
-def _sorted(gone: list[dict[str, Any]]) -> pa.Table:
+def _sorted(gone: list[Row]) -> pa.Table:
     return rows(sorted(gone, key=itemgetter("row_id")), DROPPED, at=STAGE)
 
 
-def _twin_problems(
-    problems: pa.Table, new: NDArray[np.bool_], verified: "pa.Array[Any]", near: Near, config: DedupeConfig
-) -> Duplicates:
-    worse = ~_numpy(pc.is_in(problems["problem_id"], value_set=verified), np.bool_)
-    among = Among.all(len(problems))._replace(ranks=_ranks(problems["problem_id"], problems["question"], worse, new))
-    if config.same_reference_only:
-        references = pc.utf8_trim_whitespace(problems["reference"].cast(pa.string()))
-        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
-    return near_duplicates(problems["question"], near, config.splitting, among)
+def _twin_problems(problems: pa.Table, among: Among, config: DedupeConfig) -> list[Row]:
+    if config.problems is None:
+        return []
+    found = near_duplicates(problems["question"], config.problems, config.splitting, among, config.effort)
+    return _duplicate_rows("problems", problems["problem_id"].to_pylist(), found)
 
 
-def _copied_traces(traces: pa.Table, standings: pa.Table, near: Near, config: DedupeConfig) -> Duplicates:
+def _twins_in_meaning(problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic) -> list[Row]:
+    found = semantic_twins(problems, embeddings, among, config.threshold)
+    ids: list[Any] = problems["problem_id"].to_pylist()
+    return [
+        _dropped("problems", ids[row], SEMANTIC, {"cosine": round(float(found.cosines[row]), 4)}, ids[keeper])
+        for row, keeper in enumerate(found.keepers)
+        if keeper != row
+    ]
+
+
+def _copied_traces(traces: pa.Table, texts: Column, standings: pa.Table, near: Near, config: DedupeConfig) -> list[Row]:
     right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
-    among = Among.all(len(traces))._replace(ranks=_ranks(traces["trace_id"], traces["text"], ~right))
+    among = _among(traces["trace_id"], ~right)
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
         among.groups[:] += (right * 2 + wrong).astype(np.uint64)
-    return near_duplicates(traces["text"], near, config.splitting, among)
+    found = near_duplicates(texts, near, config.splitting, among, config.effort)
+    return _duplicate_rows("traces", traces["trace_id"].to_pylist(), found)
 
 
-def _ranks(ids: "pa.ChunkedArray[Any]", texts: "pa.ChunkedArray[Any]", *worse: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The order in which rows are preferred: shorter texts first, then smaller ids; those that are worse come last."""
-    ordered = np.lexsort((_dense(ids), _numpy(pc.utf8_length(texts), np.int64), *worse))
-    ranks = np.empty(len(ordered), np.int64)
-    ranks[ordered] = np.arange(len(ordered))
-    return ranks
+def _among(ids: "pa.ChunkedArray[Any]", *worse: NDArray[np.bool_]) -> Among:
+    """Every row with every other; those that are worse come last, by the last criterion above all."""
+    tiers = sum((flag.astype(np.int64) << at for at, flag in enumerate(worse)), np.zeros(len(ids), np.int64))
+    return Among.all(len(ids))._replace(tiers=tiers, ids=_dense(ids))
 
 
 def _dense(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
@@ -146,12 +193,12 @@ def _numpy(column: Any, kind: type[Kind]) -> NDArray[Kind]:
     return np.asarray(column).astype(kind)
 
 
-def _without(table: pa.Table, key: str, gone: list[dict[str, Any]]) -> pa.Table:
-    ids = pa.array([row["row_id"] for row in gone], pa.string())
-    return table.filter(pc.invert(pc.is_in(table[key], value_set=ids)))
+def _stay(ids: "pa.ChunkedArray[Any]", gone: list[Row]) -> NDArray[np.bool_]:
+    dropped = pa.array([row["row_id"] for row in gone], pa.string())
+    return ~_numpy(pc.is_in(ids, value_set=dropped), np.bool_)
 
 
-def _duplicate_rows(table: str, ids: list[Any], found: Duplicates) -> list[dict[str, Any]]:
+def _duplicate_rows(table: str, ids: list[Any], found: Duplicates) -> list[Row]:
     return [
         _dropped(
             table,
@@ -164,7 +211,7 @@ def _duplicate_rows(table: str, ids: list[Any], found: Duplicates) -> list[dict[
     ]
 
 
-def _orphaned_rows(traces: pa.Table, stands_for: dict[Any, Any]) -> list[dict[str, Any]]:
+def _orphaned_rows(traces: pa.Table, stands_for: dict[Any, Any]) -> list[Row]:
     return [
         _dropped("traces", str(trace), ORPHANED, {"problem": problem, "duplicate_of": stands_for[problem]}, None)
         for trace, problem in zip(traces["trace_id"].to_pylist(), traces["problem_id"].to_pylist(), strict=True)
@@ -172,9 +219,7 @@ def _orphaned_rows(traces: pa.Table, stands_for: dict[Any, Any]) -> list[dict[st
     ]
 
 
-def _dropped(
-    table: str, row_id: str, reason: str, evidence: dict[str, object], duplicate_of: str | None
-) -> dict[str, Any]:
+def _dropped(table: str, row_id: str, reason: str, evidence: dict[str, object], duplicate_of: str | None) -> Row:
     return {
         "table": table,
         "row_id": row_id,

@@ -1,7 +1,8 @@
-"""The compiled loops over candidate pairs: bands, exact Jaccard, union-find, and who is kept.
+"""The compiled loops over pairs of rows: who looks alike, exact Jaccard, who is kept.
 
-A row here is one distinct text. `bands` has, for each band, one number a row, sorted: the upper bits are of the
-band's hash, the lower `row_bits` are the row. So rows that agree in a band stand side by side, in row order.
+They stand in one file because numba's cache notices a change of the file a kernel is in, and of no other. A row here is
+one distinct text, by its number: the smaller, the better. Rows that agree in a band stand side by side in its `keys`,
+sorted numbers whose upper half is the band's hash and whose lower half is the row.
 """
 
 from typing import Final, NamedTuple, TypeAlias
@@ -12,36 +13,50 @@ from numpy.typing import NDArray
 from tasks.text.kernels import kernel
 
 WINDOW: Final = 256
-"""In a band, a row is compared with so many rows before it: a bound on the work where thousands agree."""
+"""In a band, a row is compared with so many better rows: a bound on the work where thousands agree."""
 ANY: Final = -1
 """The label that fits every label."""
-RowNumber: TypeAlias = int | np.int64
+RowNumber: TypeAlias = int | np.int64 | np.int32
 
 
 class Rows(NamedTuple):
-    """What the pairs are judged by."""
+    """What pairs are judged by before their shingles are."""
 
-    sketches: NDArray[np.uint32]
+    sketches: NDArray[np.uint8]
+    """Of each text of the column the lowest byte of each MinHash value (b-bit minwise hashing, Li and König 2010)."""
+    texts: NDArray[np.int64]
+    """Each row's text."""
     labels: NDArray[np.int64]
-    sets: NDArray[np.uint64]
-    """Sorted distinct shingle hashes of the rows that need them; row i has `sets[starts[i]:ends[i]]`."""
+    least_agreeing: int
+    """Rows whose sketches agree in fewer places are not compared further."""
+
+
+class Sets(NamedTuple):
+    """Sorted distinct shingle hashes: row i has `values[starts[i - first]:ends[i - first]]`."""
+
+    values: NDArray[np.uint64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    first: int
     threshold: float
-    least_agreeing: int
-    """Sketches that agree in fewer values are not compared further."""
+
+
+class Standing(NamedTuple):
+    """What becomes of each row: the row that is kept in its place (itself if it is kept), and how alike these are."""
+
+    keepers: NDArray[np.int32]
+    jaccard: NDArray[np.float64]
+    seen: NDArray[np.int32]
+    """Scratch: the last row that each row was compared with."""
 
 
 @kernel
-def band_hashes(sketches: NDArray[np.uint32], rows_a_band: int, row_bits: int, out: NDArray[np.uint64]) -> None:
-    """Fill `out`, of shape [bands, rows], with the band's hash above the row's number."""
-    for row in range(sketches.shape[0]):
-        for band in range(out.shape[0]):
-            value = np.uint64(band)
-            for at in range(band * rows_a_band, (band + 1) * rows_a_band):
-                value = (value ^ np.uint64(sketches[row, at])) * np.uint64(0x9E3779B97F4A7C15)
-                value ^= value >> np.uint64(32)
-            out[band, row] = (value >> np.uint64(row_bits)) << np.uint64(row_bits) | np.uint64(row)
+def fill_keys(
+    hashes: NDArray[np.uint32], texts: NDArray[np.int64], salts: NDArray[np.uint32], out: NDArray[np.uint64]
+) -> None:
+    """Write each row's key in one band; rows of differing salts hardly ever agree."""
+    for row in range(len(texts)):
+        out[row] = np.uint64(hashes[texts[row]] ^ salts[row]) << np.uint64(32) | np.uint64(row)
 
 
 @kernel
@@ -49,29 +64,15 @@ def promising(rows: Rows, one: RowNumber, other: RowNumber) -> bool:
     """Whether two rows may be duplicates, by their labels and sketches."""
     if rows.labels[one] != rows.labels[other] and rows.labels[one] != ANY and rows.labels[other] != ANY:
         return False
+    left, right = rows.sketches[rows.texts[one]], rows.sketches[rows.texts[other]]
     agreeing = 0
-    for at in range(rows.sketches.shape[1]):
-        agreeing += rows.sketches[one, at] == rows.sketches[other, at]
+    for at in range(len(left)):
+        agreeing += left[at] == right[at]
     return agreeing >= rows.least_agreeing
 
 
 @kernel
-def jaccard(rows: Rows, one: RowNumber, other: RowNumber) -> float:
-    """The exact Jaccard similarity of two rows' shingles."""
-    at, end = rows.starts[one], rows.ends[one]
-    other_at, other_end = rows.starts[other], rows.ends[other]
-    total = (end - at) + (other_end - other_at)
-    common = 0.0
-    while at < end and other_at < other_end:
-        left, right = rows.sets[at], rows.sets[other_at]
-        common += left == right
-        at += left <= right
-        other_at += right <= left
-    return float(common / (total - common))
-
-
-@kernel
-def root(parents: NDArray[np.int64], row: RowNumber) -> RowNumber:
+def root(parents: NDArray[np.int32], row: RowNumber) -> RowNumber:
     """The least row of a row's cluster so far, with the path to it halved."""
     while parents[row] != row:
         parents[row] = parents[parents[row]]
@@ -80,66 +81,83 @@ def root(parents: NDArray[np.int64], row: RowNumber) -> RowNumber:
 
 
 @kernel
-def mark_candidates(rows: Rows, bands: NDArray[np.uint64], row_bits: int, marked: NDArray[np.bool_]) -> None:
-    """Mark the rows that look like some other row."""
-    mask = (np.uint64(1) << np.uint64(row_bits)) - np.uint64(1)
-    for band in range(bands.shape[0]):
-        for at in range(bands.shape[1]):
-            row = np.int64(bands[band, at] & mask)
-            for back in range(at - 1, max(at - WINDOW, 0) - 1, -1):
-                if (bands[band, back] ^ bands[band, at]) > mask:
-                    break
-                other = np.int64(bands[band, back] & mask)
-                if not (marked[row] and marked[other]) and promising(rows, row, other):
-                    marked[row] = marked[other] = True
+def unite(rows: Rows, keys: NDArray[np.uint64], parents: NDArray[np.int32]) -> None:
+    """Unite the rows that agree in a band and look alike."""
+    half = np.uint64(32)
+    for at in range(len(keys)):
+        row = np.int64(np.uint32(keys[at]))
+        for back in range(at - 1, max(at - WINDOW, 0) - 1, -1):
+            if keys[back] >> half != keys[at] >> half:
+                break
+            other = np.int64(np.uint32(keys[back]))
+            mine, theirs = root(parents, row), root(parents, other)
+            if mine != theirs and promising(rows, row, other):
+                parents[max(mine, theirs)] = min(mine, theirs)
 
 
 @kernel
-def link(rows: Rows, bands: NDArray[np.uint64], row_bits: int, parents: NDArray[np.int64]) -> None:
-    """Unite the candidates whose exact Jaccard reaches the threshold; leave each row's least relative in `parents`."""
-    mask = (np.uint64(1) << np.uint64(row_bits)) - np.uint64(1)
-    for band in range(bands.shape[0]):
-        for at in range(bands.shape[1]):
-            row: RowNumber = np.int64(bands[band, at] & mask)
-            for back in range(at - 1, max(at - WINDOW, 0) - 1, -1):
-                if (bands[band, back] ^ bands[band, at]) > mask:
-                    break
-                other = np.int64(bands[band, back] & mask)
-                mine, theirs = root(parents, row), root(parents, other)
-                if mine != theirs and promising(rows, row, other) and jaccard(rows, row, other) >= rows.threshold:
-                    parents[max(mine, theirs)] = min(mine, theirs)
+def merge(parents: NDArray[np.int32], others: NDArray[np.int32]) -> None:
+    """Unite what is united in `others`; leave each row's least relative in `parents`."""
+    for row in range(len(parents)):
+        mine, theirs = root(parents, row), root(parents, others[row])
+        parents[max(mine, theirs)] = min(mine, theirs)
     for row in range(len(parents)):
         parents[row] = root(parents, row)
 
 
 @kernel
-def keep_best(
-    rows: Rows,
-    order: NDArray[np.int64],
-    clusters: NDArray[np.int64],
-    keepers: NDArray[np.int64],
-    out: NDArray[np.float64],
-) -> None:
-    """Within each cluster keep, best first, every row that is no duplicate of a kept one.
+def chain(keys: NDArray[np.uint64], clusters: NDArray[np.int32], out: NDArray[np.int32]) -> None:
+    """Write for each row the next better one of its cluster that agrees with it in the band, -1 where there is none."""
+    half = np.uint64(32)
+    for at in range(len(keys)):
+        row = np.int64(np.uint32(keys[at]))
+        out[row] = -1
+        if at and keys[at - 1] >> half == keys[at] >> half:
+            other = np.int64(np.uint32(keys[at - 1]))
+            if clusters[other] == clusters[row]:
+                out[row] = other
 
-    `order` lists the rows cluster by cluster, best first. `keepers` receives each row's kept row, `out` the Jaccard
-    to it.
+
+@kernel
+def jaccard(sets: Sets, one: RowNumber, other: RowNumber) -> float:
+    """The exact Jaccard similarity of two rows' shingles."""
+    at, end = sets.starts[one - sets.first], sets.ends[one - sets.first]
+    other_at, other_end = sets.starts[other - sets.first], sets.ends[other - sets.first]
+    total = (end - at) + (other_end - other_at)
+    common = 0.0
+    while at < end and other_at < other_end:
+        left, right = sets.values[at], sets.values[other_at]
+        common += left == right
+        at += left <= right
+        other_at += right <= left
+    return float(common / (total - common))
+
+
+@kernel
+def keep_best(rows: Rows, sets: Sets, chains: NDArray[np.int32], standing: Standing, span: tuple[int, int]) -> None:
+    """From the best row of the span on, keep every row that is no duplicate of a better kept one.
+
+    `chains`, of shape [bands, rows], leads from each row to better ones; those that are not kept are cut out of it.
     """
-    kept = np.empty(len(order), np.int64)
-    count = 0
-    for at in range(len(order)):
-        row = order[at]
-        if at == 0 or clusters[order[at - 1]] != clusters[row]:
-            count = 0
+    keepers = standing.keepers
+    for row in range(*span):
         keepers[row] = row
-        out[row] = 1.0
-        for index in range(count):
-            if promising(rows, row, kept[index]):
-                similarity = jaccard(rows, row, kept[index])
-                if similarity >= rows.threshold:
-                    keepers[row] = kept[index]
-                    out[row] = similarity
-                    break
-        if keepers[row] == row:
-            kept[count] = row
-            count += 1
+        standing.jaccard[row] = 1.0
+        for band in range(chains.shape[0]):
+            links = chains[band]
+            before = row
+            other = links[row]
+            steps = 0
+            while other >= 0 and steps < WINDOW:
+                if keepers[other] != other:
+                    links[before] = links[other]
+                else:
+                    if other < keepers[row] and standing.seen[other] != row:
+                        standing.seen[other] = row
+                        similarity = jaccard(sets, row, other) if promising(rows, row, other) else 0.0
+                        if similarity >= sets.threshold:
+                            keepers[row] = other
+                            standing.jaccard[row] = similarity
+                    before = other
+                    steps += 1
+                other = links[before]

@@ -80,7 +80,7 @@ def _judges(summary: Summary) -> str:
 def _decontamination(summary: Summary) -> str:
     if not summary.benchmarks:
         return "## Decontamination\n\nThe recipe named no benchmark: nothing was checked."
-    return f"## Decontamination\n\n{report.benchmarks(summary)}"
+    return f"## Decontamination\n\n{report.decontamination(summary)}"
 
 
 def _pairs(summary: Summary) -> str:

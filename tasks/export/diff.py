@@ -6,6 +6,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from tasks.export.published import Files
+
 DIFF: Final = pa.schema(
     [
         pa.field("format", pa.string(), nullable=False),
@@ -17,16 +19,24 @@ DIFF: Final = pa.schema(
 """One row for each exported row that was added, removed or changed; `reason` says which stage dropped it."""
 
 
-def compare(name: str, id_column: str, new: pa.Table, old: ds.Dataset | None, dropped: pa.Table) -> pa.Table:
+def between(name: str, id_column: str, new: Files, old: Files | None, dropped: pa.Table) -> pa.Table:
+    """The diff of one format between two versions' files; what both have under one key needs no look."""
+    shared = {part.key for part in new.parts} & {part.key for part in old.parts} - {""} if old else set[str]()
+    return compare(name, id_column, new.dataset(shared), old.dataset(shared) if old else None, dropped)
+
+
+def compare(
+    name: str, id_column: str, new: pa.Table | ds.Dataset, old: ds.Dataset | None, dropped: pa.Table
+) -> pa.Table:
     """The diff (DIFF, sorted by row) of one format; with no `old`, all rows are added.
 
     A removed row's reason is looked up in `dropped` by the ids of the traces it was made of.
     """
     with duckdb.connect() as connection:
         connection.register("new_rows", new)
-        connection.register("old_rows", old if old is not None else new.slice(0, 0))
+        connection.register("old_rows", old if old is not None else new.schema.empty_table())
         connection.register("dropped", dropped)
-        columns = [column for column in new.column_names if old is None or column in old.schema.names]
+        columns = [column for column in new.schema.names if old is None or column in old.schema.names]
         content = f"hash(struct_pack({', '.join(columns)}))"
         ids = [column for column in columns if column.endswith("trace_id")]
         traces = f"[{', '.join(ids)}]" if ids else f"[{id_column}]"

@@ -1,10 +1,14 @@
 """The releases that a lake holds: their versions, and the claims on versions being written."""
 
+from collections.abc import Collection
+from typing import NamedTuple
+
+import pyarrow.dataset as ds
 from pydantic import ValidationError
 
 from schemas.base import ConfigBase
 from schemas.errors import LakeError
-from schemas.refs import ReleaseManifest
+from schemas.refs import ReleaseManifest, ReleasePart
 from tasks.parts import intact
 from tasks.storage import Storage
 
@@ -14,6 +18,27 @@ class Claim(ConfigBase):
 
     key: str
     previous: str | None
+
+
+class Files(NamedTuple):
+    """The Parquet files of one format of a version."""
+
+    storage: Storage
+    folder: str
+    parts: tuple[ReleasePart, ...]
+
+    def dataset(self, without: Collection[str] = ()) -> ds.Dataset:
+        """Their rows, but for the files with one of these keys."""
+        chosen = [part for part in self.parts if part.key not in without]
+        paths = [self.storage.full(f"{self.folder}/{part.name}") for part in chosen or self.parts[:1]]
+        found: ds.Dataset = ds.dataset(paths, format="parquet", filesystem=self.storage.filesystem)
+        return found if chosen else ds.dataset(found.schema.empty_table())
+
+
+def files(storage: Storage, release: ReleaseManifest, name: str) -> Files | None:
+    """The files of a format; None where the version has it not."""
+    parts = release.formats.get(name)
+    return Files(storage, f"{folder(release.name, release.version)}/{name}", parts) if parts else None
 
 
 def folder(name: str, version: str) -> str:

@@ -8,28 +8,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
 from schemas.errors import EmptyError
-from schemas.refs import Manifest, Part, Ref, ReleaseManifest, Stage
+from schemas.refs import Manifest, Ref, ReleaseManifest, Stage, Tables
 from schemas.summary import Summary
 from tasks import plugins
 from tasks.export import published
 from tasks.export.card import CardFacts, card
-from tasks.export.diff import compare
-from tasks.export.selection import Exporter, Selection
-from tasks.funnel import alive
+from tasks.export.diff import between
+from tasks.export.pieces import PACKAGE, VERSION, Format, formats, put
 from tasks.lake import Lake, tool_versions
-from tasks.parts import parquet_bytes, sound_parts, write_part
+from tasks.parts import parquet_bytes
 from tasks.pictures import pictures
-
-VERSION: Final = "1"
-PACKAGE: Final = "tasks.export.exporters"
+from tasks.rounds import rounds_of
 
 
 class ExportConfig(ConfigBase):
@@ -54,7 +50,7 @@ class Plan(NamedTuple):
     name: str
     description: str
     config: ExportConfig
-    tables: Mapping[str, tuple[Ref, ...]]
+    tables: Tables
     summary: Summary
 
     @property
@@ -65,11 +61,6 @@ class Plan(NamedTuple):
         return Stage(name="export", version=VERSION, config=config, inputs=inputs, tables=()).key
 
 
-class _Format(NamedTuple):
-    exporter: Exporter
-    rows: pa.Table
-
-
 def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
     """Publish a plan as the next version of its release, or return the version that holds it already.
 
@@ -77,19 +68,19 @@ def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
         EmptyError: no format has a row.
         LakeError: the lake cannot be written.
     """
-    for version in published.versions(lake.storage, plan.name):
-        finished = published.read(lake.storage, plan.name, version)
-        if finished is not None and finished.key == plan.key and published.whole(lake.storage, finished):
-            return finished
-    formats = _formats(lake, plan)
-    if not any(one.rows.num_rows for one in formats.values()):
+    finished = [published.read(lake.storage, plan.name, one) for one in published.versions(lake.storage, plan.name)]
+    for release in finished:
+        if release is not None and release.key == plan.key and published.whole(lake.storage, release):
+            return release
+    made = formats(lake, rounds_of(lake, plan.tables), plan.config.formats, finished[-1] if finished else None)
+    if not any(one.row_count for one in made.values()):
         lost = ", ".join(
             f"{step.before - step.after:,} {step.table} by {step.stage}"
             for step in plan.summary.funnel
             if step.before > step.after
         )
         raise EmptyError(f"release {plan.name}: nothing is left to publish (dropped: {lost}); see `tracemill stats`")
-    return _write(lake, plan, formats)
+    return _write(lake, plan, made)
 
 
 def lineage(lake: Lake, tables: Mapping[str, tuple[Ref, ...]]) -> tuple[Manifest, ...]:
@@ -109,28 +100,19 @@ def lineage(lake: Lake, tables: Mapping[str, tuple[Ref, ...]]) -> tuple[Manifest
     return tuple(found.values())
 
 
-def _formats(lake: Lake, plan: Plan) -> dict[str, _Format]:
-    dropped = lake.read(*plan.tables["dropped"])
-    selection = Selection(
-        problems=alive(lake.read(*plan.tables["problems"]), "problems", dropped),
-        traces=alive(lake.read(*plan.tables["traces"]), "traces", dropped),
-        standings=lake.read(*plan.tables["standings"]),
-        pairs=lake.read(*plan.tables["pairs"]),
-    )
-    exporters: dict[str, Exporter] = {
-        name: plugins.load(PACKAGE, name).build(config)
-        for name, config in plugins.configure(PACKAGE, plan.config.formats).items()
-    }
-    return {name: _Format(exporter, exporter.rows(selection)) for name, exporter in exporters.items()}
-
-
-def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseManifest:
+def _write(lake: Lake, plan: Plan, made: Mapping[str, Format]) -> ReleaseManifest:
     version, claim = published.claim(lake.storage, plan.name, plan.key)
     folder = published.folder(plan.name, version)
     lake.storage.sweep(folder)
-    parts = {name: _parts(lake, f"{folder}/{name}", one.rows, plan.config.part_rows) for name, one in formats.items()}
-    diff = _diff(lake, plan, claim.previous, formats)
-    summary = plan.summary.model_copy(update={"exported": {name: one.rows.num_rows for name, one in formats.items()}})
+    files = {name: put(lake, f"{folder}/{name}", one, plan.config.part_rows) for name, one in made.items()}
+    before = published.read(lake.storage, plan.name, claim.previous) if claim.previous else None
+    dropped = lake.rows(plan.tables, "dropped")
+    diffs = []
+    for name, one in made.items():
+        old = published.files(lake.storage, before, name) if before else None
+        diffs.append(between(name, one.exporter.id_column, files[name], old, dropped))
+    diff = pa.concat_tables(diffs)
+    summary = plan.summary.model_copy(update={"exported": {name: one.row_count for name, one in made.items()}})
     stages = lineage(lake, plan.tables)
     facts = CardFacts(
         name=plan.name,
@@ -142,22 +124,22 @@ def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseMan
         changes=_changes(diff),
         previous=claim.previous,
     )
-    files = {
+    others = {
         "README.md": card(facts).encode(),
         **pictures(summary),
         "lineage.json": _lineage_json(plan, stages),
         "diff.parquet": parquet_bytes(diff),
     }
-    for name, data in files.items():
+    for name, data in others.items():
         lake.storage.write(f"{folder}/{name}", data)
     manifest = ReleaseManifest(
         name=plan.name,
         version=version,
         key=plan.key,
         previous=claim.previous,
-        formats=parts,
-        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-        tables=dict(plan.tables),
+        formats={name: one.parts for name, one in files.items()},
+        files={name: hashlib.sha256(data).hexdigest() for name, data in others.items()},
+        tables=plan.tables,
         changes=facts.changes,
         summary=summary,
         tools=tool_versions(),
@@ -165,30 +147,6 @@ def _write(lake: Lake, plan: Plan, formats: Mapping[str, _Format]) -> ReleaseMan
     )
     lake.storage.write(f"{folder}/manifest.json", manifest.model_dump_json(indent=2).encode())
     return manifest
-
-
-def _parts(lake: Lake, folder: str, rows: pa.Table, part_rows: int) -> tuple[Part, ...]:
-    lake.storage.sweep(folder)
-    sound = sound_parts(lake.storage, folder)
-    starts = range(0, max(rows.num_rows, 1), part_rows)
-    return tuple(
-        sound.get(index) or write_part(lake.storage, folder, index, rows.slice(start, part_rows))
-        for index, start in enumerate(starts)
-    )
-
-
-def _diff(lake: Lake, plan: Plan, previous: str | None, formats: Mapping[str, _Format]) -> pa.Table:
-    before = published.read(lake.storage, plan.name, previous) if previous else None
-    dropped = lake.read(*plan.tables["dropped"])
-    diffs = []
-    for name, one in formats.items():
-        old = None
-        if before is not None and name in before.formats:
-            place = lake.storage.full(f"{published.folder(plan.name, before.version)}/{name}")
-            paths = [f"{place}/{part.name}" for part in before.formats[name]]
-            old = ds.dataset(paths, format="parquet", filesystem=lake.storage.filesystem)
-        diffs.append(compare(name, one.exporter.id_column, one.rows, old, dropped))
-    return pa.concat_tables(diffs)
 
 
 def _changes(diff: pa.Table) -> dict[str, int]:

@@ -26,11 +26,11 @@ def digests(words: Ragged, groups: NDArray[np.uint64] | None = None) -> NDArray[
     return out
 
 
-def distinct(ragged: Ragged) -> Ragged:
-    """Each row's distinct values, sorted."""
-    out, offsets = np.empty_like(ragged.values), np.empty_like(ragged.offsets)
-    compact(ragged.values, ragged.offsets, out, offsets)
-    return Ragged(out[: offsets[-1]].copy(), offsets)
+def distinct(ragged: Ragged, out: NDArray[np.uint64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Write each row's distinct values, sorted, to `out` from its start on; return where each row ends."""
+    ends = np.empty_like(starts)
+    compact(ragged.values, ragged.offsets, out, starts, ends)
+    return ends
 
 
 def _or_zeros(groups: NDArray[np.uint64] | None, words: Ragged) -> NDArray[np.uint64]:

@@ -1,8 +1,9 @@
 """Arrow string columns as the byte buffers that kernels read, in batches and without copying."""
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from schemas.errors import SchemaError
 
 Texts: TypeAlias = "pa.ChunkedArray[Any] | pa.Array[Any]"
+Parts: TypeAlias = Callable[[], Iterable[Texts]]
+"""A column that is read anew, part by part, at each call: it is never in memory as a whole."""
+Column: TypeAlias = "Texts | Parts"
 
 R = TypeVar("R")
 
@@ -32,25 +36,39 @@ class Strings(NamedTuple):
         return Strings(self.rows[here], self.data, self.starts[here], self.ends[here])
 
 
-def batches(texts: Texts, *, size: int = BATCH_BYTES) -> Iterator[Strings]:
+def batches(texts: Column, *, size: int = BATCH_BYTES) -> Iterator[Strings]:
     """Yield the rows of a string column in order, about `size` bytes at a time and at least one row.
 
     Raises:
         SchemaError: the column is neither `string` nor `large_string`, or has nulls.
     """
-    if texts.null_count:
-        raise SchemaError(f"texts: {texts.null_count} of {len(texts)} values are null; none may be")
     before = 0
-    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
-        data, offsets = _buffers(chunk)
-        start = 0
-        while start < len(chunk):
-            stop = max(start + 1, int(np.searchsorted(offsets, offsets[start] + size, side="right")) - 1)
-            yield Strings(
-                np.arange(before + start, before + stop), data, offsets[start:stop], offsets[start + 1 : stop + 1]
-            )
-            start = stop
-        before += len(chunk)
+    for part in texts() if callable(texts) else [texts]:
+        if part.null_count:
+            raise SchemaError(f"texts: {part.null_count} of {len(part)} values are null; none may be")
+        for chunk in part.chunks if isinstance(part, pa.ChunkedArray) else [part]:
+            data, offsets = _buffers(chunk)
+            start = 0
+            while start < len(chunk):
+                stop = max(start + 1, int(np.searchsorted(offsets, offsets[start] + size, side="right")) - 1)
+                rows = np.arange(before + start, before + stop)
+                yield Strings(rows, data, offsets[start:stop], offsets[start + 1 : stop + 1])
+                start = stop
+            before += len(chunk)
+
+
+def filtered(texts: Column, mask: NDArray[np.bool_]) -> Column:
+    """The rows of a column that the mask names."""
+    if not callable(texts):
+        return texts.filter(pa.array(mask))
+
+    def parts() -> Iterator[Texts]:
+        before = 0
+        for part in texts():
+            yield part.filter(pa.array(mask[before : before + len(part)]))
+            before += len(part)
+
+    return parts
 
 
 def _buffers(chunk: "pa.Array[Any]") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -65,7 +83,16 @@ def _buffers(chunk: "pa.Array[Any]") -> tuple[NDArray[np.uint8], NDArray[np.int6
     return np.frombuffer(memoryview(data or b""), np.uint8), here
 
 
-def map_batches(texts: Texts, work: Callable[[Strings], R], *, size: int = BATCH_BYTES) -> list[R]:
-    """Do `work`, which should leave the interpreter's lock to others, for every batch, on all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, batches(texts, size=size)))
+def map_batches(
+    texts: Column, work: Callable[[Strings], R], *, size: int = BATCH_BYTES, threads: int | None = None
+) -> list[R]:
+    """Do `work`, which should leave the interpreter's lock to others, for every batch; on all cores unless told."""
+    threads = threads or os.cpu_count() or 1
+    done: list[R] = []
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in batches(texts, size=size):
+            waiting.append(pool.submit(work, batch))
+            if len(waiting) > 2 * threads:  # more of them would hold a column in memory that is read part by part
+                done.append(waiting.popleft().result())
+        return done + [one.result() for one in waiting]

@@ -5,7 +5,8 @@ A word is a run of letters, marks and digits (Unicode L, M, N). Whatever else st
 
 - Numbers stay as they are. A point or comma between two digits belongs to the word (`3.5`, `1,000`, `1,2`), and so does
   a point before a digit at a word's beginning (`.5`). `1,000` and `1000` are different words.
-- An ideograph or kana is a word by itself, since those scripts put no spaces between words.
+- An ideograph or kana is a word by itself, and so is a letter of Thai, Lao, Burmese or Khmer with its marks, since
+  those scripts put no spaces between words. With `Unit.CHARACTERS` that holds for every letter and digit.
 - Operators, or all punctuation, are one-character words where `Splitting.punctuation` says so.
 - Case is folded one character to one character, so that positions hold; typographic quotes, dashes and signs are
   folded to their plain forms. Otherwise a text is taken as given: composed and decomposed letters differ.
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from schemas.base import ConfigBase
-from tasks.text.kernels import ALONE, LETTER, PLANE, SEPARATOR, WORD_SEED, WORD_STEP, mix, split
+from tasks.text.kernels import ALONE, HEAD, LETTER, MARK, PLANE, SEPARATOR, WORD_SEED, WORD_STEP, locate, mix, split
 from tasks.text.ragged import Ragged
 from tasks.text.strings import Strings
 
@@ -34,8 +35,10 @@ _PLAIN = {
     **dict.fromkeys("×∗⋅·", "*"),
     **dict.fromkeys("÷∕⁄", "/"),
 }
-# Hiragana and katakana; CJK extension A; CJK unified; CJK compatibility.
-_IDEOGRAPHS = ((0x3041, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
+# Hiragana and katakana; CJK extension A; CJK unified; CJK compatibility; katakana of half the width.
+_IDEOGRAPHS = ((0x3041, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F))
+# Thai and Lao; Burmese; Khmer.
+_UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
 
 
 class Punctuation(StrEnum):
@@ -44,6 +47,13 @@ class Punctuation(StrEnum):
     IGNORED = "ignored"
     OPERATORS = "operators"
     KEPT = "kept"
+
+
+class Unit(StrEnum):
+    """What a text is taken apart into."""
+
+    WORDS = "words"
+    CHARACTERS = "characters"
 
 
 class Splitting(ConfigBase):
@@ -65,35 +75,53 @@ class Word(NamedTuple):
     end: int
 
 
-def words(text: str, splitting: Splitting) -> list[Word]:
-    """Split one text. `hash_words` does the same to whole columns; this one says where the words stand."""
-    classes, folds = _tables(splitting)
+class Located(NamedTuple):
+    """The words of one text, compiled: where they stand, and what to compare them by."""
+
+    hashes: NDArray[np.uint64]
+    """As `hash_words` gives them."""
+    bounds: NDArray[np.int64]
+    """Where each word begins and ends, in characters; shape [words, 2]."""
+    folded: NDArray[np.uint32]
+    """The text's characters, as they compare."""
+
+
+def words(text: str, splitting: Splitting, unit: Unit = Unit.WORDS) -> list[Word]:
+    """Split one text: the rule, in plain Python. `hash_words` does so to whole columns, `locate_words` to one text."""
+    classes, folds = _tables(splitting, unit)
     found: list[Word] = []
-    start = -1
+    start, state = 0, SEPARATOR
     for at, char in enumerate(text):
-        kind = classes[ord(char)] if ord(char) < PLANE else LETTER
-        if kind != LETTER and _joins(text, at, inside=start >= 0):
+        kind = int(classes[min(ord(char), PLANE)])
+        if _joins(text, at, inside=state == LETTER):
             kind = LETTER
-        if kind == LETTER:
-            start = at if start < 0 else start
+        marks = kind == MARK and state in (LETTER, HEAD)
+        if marks or (kind == state == LETTER):
             continue
-        if start >= 0:
+        if state != SEPARATOR:
             found.append(Word(_fold(text[start:at], folds), start, at))
-            start = -1
-        if kind == ALONE:
-            found.append(Word(_fold(char, folds), at, at + 1))
-    if start >= 0:
+        start, state = at, LETTER if kind == MARK else kind
+    if state != SEPARATOR:
         found.append(Word(_fold(text[start:], folds), start, len(text)))
     return found
 
 
-def hash_words(texts: Strings, splitting: Splitting) -> Ragged:
+def hash_words(texts: Strings, splitting: Splitting, unit: Unit = Unit.WORDS) -> Ragged:
     """Hash every word of every row to 64 bits; equal words have equal hashes, whatever the row."""
-    classes, folds = _tables(splitting)
+    classes, folds = _tables(splitting, unit)
     out = np.empty(int((texts.ends - texts.starts).sum()) + 1, np.uint64)
     offsets = np.empty(len(texts.rows) + 1, np.int64)
     split(texts.data, (texts.starts, texts.ends), classes, folds, out, offsets)
     return Ragged(out[: offsets[-1]], offsets)
+
+
+def locate_words(text: str, splitting: Splitting) -> Located:
+    """Split one text into words, as `words` does."""
+    chars = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    folded, hashes = np.empty_like(chars), np.empty(len(chars), np.uint64)
+    bounds = np.empty((len(chars), 2), np.int64)
+    count = locate(chars, _tables(splitting, Unit.WORDS), folded, hashes, bounds)
+    return Located(hashes[:count], bounds[:count], folded)
 
 
 def hash_word(text: str) -> int:
@@ -119,17 +147,23 @@ def _fold(text: str, folds: NDArray[np.uint16]) -> str:
 
 
 @lru_cache
-def _tables(splitting: Splitting) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """For each character of the Basic Multilingual Plane its class, and what it folds to."""
+def _tables(splitting: Splitting, unit: Unit) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """For each character of the Basic Multilingual Plane its class, and what it folds to; last, all others' class."""
     folds = np.arange(PLANE, dtype=np.uint16)
-    classes = np.empty(PLANE, np.uint8)
+    classes = np.empty(PLANE + 1, np.uint8)
+    marks = np.zeros(PLANE + 1, np.bool_)
     for code in range(PLANE):
         plain = _PLAIN.get(chr(code), chr(code))
         classes[code] = _class_of(plain, splitting.punctuation)
         folds[code] = ord(_lower(plain) if splitting.fold_case else plain)
-    for first, last in _IDEOGRAPHS:
+        marks[code] = unicodedata.category(plain)[0] == "M"
+    classes[PLANE] = LETTER
+    for first, last in _IDEOGRAPHS if unit is Unit.WORDS else ():
         block = classes[first : last + 1]
         block[block == LETTER] = ALONE
+    for first, last in _UNSPACED if unit is Unit.WORDS else ((0, PLANE),):
+        block = classes[first : last + 1]
+        block[block == LETTER] = np.where(marks[first : last + 1], MARK, HEAD)[block == LETTER]
     return classes, folds
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from schemas.errors import PluginError
 from tasks import plugins
-from tasks.export.release import PACKAGE
+from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
 
 NAMES = plugins.names(PACKAGE)

@@ -85,12 +85,16 @@ def test_the_card_explains_each_number(recipe: str, lake: str) -> None:
     for words in (
         "license: apache-2.0",
         "| dedupe | traces | 48 | 16 | 32 |",
-        "| exam | 1 | 1 | 100.00% | 1 |",
+        "| exam | 1 | 1 | 100.00% | contaminated (over 2%) | 1 | 0 |",
+        "| verbatim | yes | 1 of 1 (100.00%; 20.65% to 100.00%) |",
+        "| words shuffled | no | 0 of 1",
         "A few sums.",
     ):
         assert words in card
     lineage = json.loads((place / "lineage.json").read_text())
-    assert [stage["name"] for stage in lineage["stages"]][:3] == ["ingest", "ingest", "decontaminate"]
+    names = [stage["name"] for stage in lineage["stages"]]
+    assert names[:4] == ["benchmarks", "canaries", "ingest", "contamination"]
+    assert {"verify", "dedupe problems", "dedupe traces", "decontaminate", "preferences"} <= set(names)
 
 
 def test_running_again_changes_nothing(recipe: str, lake: str) -> None:

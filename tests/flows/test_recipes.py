@@ -59,7 +59,7 @@ def test_overrides(recipe: str) -> None:
     assert config.dedupe.traces is not None
     assert config.dedupe.traces.threshold == 0.9
     assert config.ingest.completions[1].model == "m"
-    assert config.decontaminate.benchmarks["x"].text == "t"
+    assert config.decontaminate.benchmarks["x"].text == ("t",)
     assert config.export.formats == {"sft": {}}
 
 
@@ -71,7 +71,7 @@ def test_overrides(recipe: str) -> None:
         ("ingest.part_rows=many", "ingest.part_rows: Input should be a valid integer"),
         (
             "verify.verifiers.maths={}",
-            "unknown name 'maths' in verifiers: use one of choice, code, constraints, exact, math, regex",
+            "unknown name 'maths' in verifiers: use one of choice, code, constraints, exact, math, reasoning_gym",
         ),
         ("preferences.rules.best={}", "unknown name 'best' in rules: use one of correct_vs_incorrect"),
         ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, sft"),

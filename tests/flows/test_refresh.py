@@ -68,7 +68,13 @@ def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, 
     first_tables = Lake(lake).newest()
     second = refresh(generating, lake)
     assert (second.version, second.previous) == ("v2", "v1")
-    # Nothing of the first round was made again.
+    # Nothing of the first round was made again, nor were its files.
+    name = first.formats["sft"][0].name
+    assert second.formats["sft"][0].name == name
+    assert len(second.formats["sft"]) == 2
+    versions = [Path(lake) / "releases/small" / version / "sft" / name for version in ("v1", "v2")]
+    assert versions[0].samefile(versions[1])
+    assert set(second.changes) == {"sft added", "dpo added"}
     assert all(set(refs) <= set(Lake(lake).newest()[name]) for name, refs in first_tables.items())
     new_traces = traces(lake)
     assert old_traces.items() <= new_traces.items()

@@ -68,6 +68,18 @@ def test_key_follows_everything_that_decides_the_outcome() -> None:
     assert base.key == stage(a=1).key
 
 
+def test_a_column_is_read_part_by_part_as_often_as_asked(lake: Lake) -> None:
+    tables = lake.run(stage(), Maker())
+    read = lake.parts(tables, "dropped", "row_id")
+    assert [part.to_pylist() for part in read()] == [["t0"], ["t1"], ["t2"]]
+    assert [value for part in read() for value in part.to_pylist()] == ["t0", "t1", "t2"]
+    assert [value for part in lake.parts({}, "dropped", "row_id")() for value in part.to_pylist()] == []
+    (ref,) = tables["dropped"]
+    lake.storage.remove(f"{ref.path}/{lake.storage.names(ref.path)[-1]}")
+    with pytest.raises(DamagedError, match="missing or damaged"):
+        list(read())
+
+
 def test_runs_once(lake: Lake) -> None:
     maker = Maker()
     first = lake.run(stage(), maker)

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.dedupe.near import Among, Near, near_duplicates, rows_a_band
-from tasks.dedupe.sketch import PERMUTATIONS, SEED, minhash
+from tasks.dedupe.near import Among, near_duplicates
+from tasks.dedupe.sketch import PERMUTATIONS, SEED, Near, minhash, rows_a_band
+from tasks.dedupe.space import Effort
 from tasks.text.ragged import Ragged
-from tasks.text.words import Splitting, words
+from tasks.text.strings import Texts
+from tasks.text.words import Splitting, Unit, words
 
 SPLITTING = Splitting()
 
@@ -55,9 +58,9 @@ def brute_force(texts: list[str], near: Near, ranks: NDArray[np.int64]) -> list[
 def test_it_finds_what_comparing_all_pairs_finds(shingle: int, threshold: float) -> None:
     texts = corpus(1000)
     near = Near(shingle=shingle, threshold=threshold)
-    among = Among.all(len(texts))._replace(ranks=np.random.default_rng(0).permutation(len(texts)))
+    among = Among.all(len(texts))._replace(tiers=np.random.default_rng(0).permutation(len(texts)))
     found = near_duplicates(pa.array(texts), near, SPLITTING, among)
-    expected = brute_force(texts, near, among.ranks)
+    expected = brute_force(texts, near, among.tiers)
     gone = {row for row, keeper in enumerate(found.keepers.tolist()) if keeper != row}
     should_go = {row for row, keeper in enumerate(expected) if keeper != row}
     assert len(should_go) > 80
@@ -67,7 +70,7 @@ def test_it_finds_what_comparing_all_pairs_finds(shingle: int, threshold: float)
         one, other = sets[row], sets[found.keepers[row]]
         assert found.jaccard[row] == pytest.approx(len(one & other) / len(one | other))
         assert found.jaccard[row] >= threshold
-        assert among.ranks[found.keepers[row]] < among.ranks[row]
+        assert among.tiers[found.keepers[row]] < among.tiers[row]
         assert found.keepers[found.keepers[row]] == found.keepers[row]
 
 
@@ -78,13 +81,75 @@ def test_the_order_of_rows_does_not_matter(draw: random.Random) -> None:
     names = list(range(len(texts)))
 
     def kept(order: list[int]) -> dict[int, int]:
-        among = Among.all(len(texts))._replace(ranks=np.array(order))
+        among = Among.all(len(texts))._replace(tiers=np.array(order))
         found = near_duplicates(pa.array([texts[one] for one in order]), Near(threshold=0.5), SPLITTING, among)
         return {order[row]: order[keeper] for row, keeper in enumerate(found.keepers)}
 
     shuffled = names.copy()
     draw.shuffle(shuffled)
     assert kept(shuffled) == kept(names)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 4))
+def test_memory_threads_and_parts_do_not_matter(seed: int, size: int, threads: int) -> None:
+    texts = [*corpus(80, seed), "so many words " * 2000]
+    column = pa.array(texts)
+    near, among = Near(threshold=0.5), Among.all(len(texts))
+    roomy = near_duplicates(column, near, SPLITTING, among, Effort())
+
+    def parts() -> Iterator[Texts]:
+        return (column.slice(at, size) for at in range(0, len(texts), size))
+
+    tight = near_duplicates(parts, near, SPLITTING, among, Effort(memory=1, threads=threads))
+    for one, other in zip(roomy, tight, strict=True):
+        assert one.tolist() == other.tolist()
+    assert len(set(roomy.keepers.tolist())) < len(texts)
+
+
+def test_of_equals_the_shortest_stays() -> None:
+    texts = ["a b c d e f!!", "a b c d e f", "a b c d e f g", "A b c d e f"]
+    among = Among.all(4)._replace(tiers=np.array([1, 1, 1, 1]), ids=np.array([0, 2, 1, 1]))
+    found = near_duplicates(pa.array(texts), Near(threshold=0.5), SPLITTING, among)
+    assert found.keepers.tolist() == [3, 3, 3, 3]
+    assert found.exact.tolist() == [True, True, False, True]
+
+
+def test_characters_find_what_words_do_not() -> None:
+    texts = pa.array(
+        ["an antidisestablishmentarianism", "antidisestablishmentarianisms", "something else entirely here"]
+    )
+    assert near_duplicates(texts, Near(shingle=1, threshold=0.7), SPLITTING).keepers.tolist() == [0, 1, 2]
+    letters = Near(unit=Unit.CHARACTERS, shingle=5, threshold=0.7)
+    assert near_duplicates(texts, letters, SPLITTING).keepers.tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("near", [Near(shingle=3, threshold=0.6), Near(unit=Unit.CHARACTERS, shingle=4, threshold=0.6)])
+@pytest.mark.parametrize(
+    ("text", "edited", "other"),
+    [
+        (
+            "小明有五个苹果，他给了小红两个苹果，请问小明现在还剩下几个苹果？",
+            "小明有五个苹果，他给了小华两个苹果。请问，小明现在还剩下几个苹果？",
+            "一列火车每小时行驶六十公里，三个小时可以行驶多少公里？",
+        ),
+        (
+            "太郎さんはりんごを五個持っています。花子さんに二個あげました。残りは何個ですか。",
+            "太郎さんはリンゴを五個持っています。花子さんに二個あげました。残りは何個でしょう。",
+            "電車は一時間に六十キロ進みます。三時間で何キロ進みますか。",
+        ),
+        (
+            "สมชายมีแอปเปิลห้าผล เขาให้สมหญิงสองผล ตอนนี้สมชายเหลือแอปเปิลกี่ผล",
+            "สมชายมีแอปเปิลห้าผล เขาให้สมศรีสองผล ตอนนี้ สมชายเหลือแอปเปิลกี่ผล",
+            "รถไฟวิ่งได้หกสิบกิโลเมตรต่อชั่วโมง สามชั่วโมงวิ่งได้กี่กิโลเมตร",
+        ),
+    ],
+    ids=["Chinese", "Japanese", "Thai"],
+)
+def test_languages_without_spaces(near: Near, text: str, edited: str, other: str) -> None:
+    found = near_duplicates(pa.array([text, edited, other]), near, SPLITTING)
+    assert found.keepers.tolist() == [0, 0, 2]
+    assert not found.exact[1]
 
 
 def test_every_row_that_goes_is_near_the_row_that_stays() -> None:
@@ -127,8 +192,7 @@ def test_an_empty_column_has_no_duplicates() -> None:
 def test_sketches_are_those_of_datasketch() -> None:
     draw = np.random.default_rng(3)
     sets = [draw.integers(0, 2**63, size, dtype=np.uint64) for size in (1, 5, 300, 0)]
-    out = np.empty((len(sets), PERMUTATIONS), np.uint32)
-    minhash(Ragged(np.concatenate(sets), np.cumsum([0, *map(len, sets)])), out)
+    out = minhash(Ragged(np.concatenate(sets), np.cumsum([0, *map(len, sets)])))
     for values, row in zip(sets, out, strict=True):
         reference = MinHash(PERMUTATIONS, seed=SEED, hashfunc=lambda value: value % 2**32)
         reference.update_batch(values.tolist())

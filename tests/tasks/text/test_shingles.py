@@ -3,6 +3,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.text.kernels import sort_hashes
 from tasks.text.ragged import Ragged
 from tasks.text.shingles import digests, distinct, shingles
 from tasks.text.strings import batches
@@ -55,7 +56,9 @@ def test_groups_share_nothing() -> None:
 
 def test_distinct_sorts_each_row() -> None:
     ragged = Ragged(np.array([3, 1, 3, 9, 9], np.uint64), np.array([0, 3, 3, 5]))
-    assert rows(distinct(ragged)) == [[1, 3], [], [9]]
+    out = np.zeros(6, np.uint64)
+    assert distinct(ragged, out, np.array([1, 3, 4])).tolist() == [3, 3, 5]
+    assert out.tolist() == [0, 1, 3, 0, 9, 0]
 
 
 def test_rows_are_taken_and_joined() -> None:
@@ -63,3 +66,14 @@ def test_rows_are_taken_and_joined() -> None:
     assert rows(ragged.take(np.array([2, 0]))) == [[2, 3, 4], [1]]
     assert rows(Ragged.join([ragged, ragged])) == rows(ragged) * 2
     assert rows(Ragged.join([])) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**64 - 1])), max_size=300), st.integers(1, 5)
+)
+def test_hashes_are_sorted(values: list[int], times: int) -> None:
+    given_ = np.array(values * times, np.uint64)
+    out = np.empty_like(given_)
+    sort_hashes(given_, out)
+    assert out.tolist() == sorted(values * times)

@@ -7,20 +7,22 @@ from hypothesis import strategies as st
 
 from schemas.errors import SchemaError
 from tasks.text.strings import Texts, batches
-from tasks.text.words import Punctuation, Splitting, hash_word, hash_words, words
+from tasks.text.words import Punctuation, Splitting, Unit, hash_word, hash_words, locate_words, words
 
 SPLITTINGS = [Splitting(fold_case=fold, punctuation=kind) for fold in (True, False) for kind in Punctuation]
-TEXTS = st.lists(st.text(st.one_of(st.sampled_from("aB3.,'’-−× (é漢あİß\u3000\u200b😀"), st.characters(codec="utf-8"))))
+TEXTS = st.lists(
+    st.text(st.one_of(st.sampled_from("aB3.,'’-−× (é\u0301漢あไม่็İß\u3000\u200b😀"), st.characters(codec="utf-8")))
+)
 
 
-def texts_of(text: str, splitting: Splitting | None = None) -> list[str]:
-    return [word.text for word in words(text, splitting or Splitting())]
+def texts_of(text: str, splitting: Splitting | None = None, unit: Unit = Unit.WORDS) -> list[str]:
+    return [word.text for word in words(text, splitting or Splitting(), unit)]
 
 
-def kernel_hashes(texts: Texts, splitting: Splitting) -> list[list[int]]:
+def kernel_hashes(texts: Texts, splitting: Splitting, unit: Unit = Unit.WORDS) -> list[list[int]]:
     found = []
     for batch in batches(texts):
-        hashed = hash_words(batch, splitting)
+        hashed = hash_words(batch, splitting, unit)
         found += [hashed.values[a:b].tolist() for a, b in zip(hashed.offsets, hashed.offsets[1:], strict=False)]
     return found
 
@@ -36,6 +38,8 @@ def kernel_hashes(texts: Texts, splitting: Splitting) -> list[list[int]]:
         ("<<16-3=13>>13", ["16", "3", "13", "13"]),
         ("CAFÉ\u3000Ünder—cut", ["café", "ünder", "cut"]),
         ("鸡蛋 3个", ["鸡", "蛋", "3", "个"]),
+        ("ไม่ใช่3คน", ["ไ", "ม่", "ใ", "ช่", "3", "ค", "น"]),
+        ("ﾘﾝｺﾞ កម្ម", ["ﾘ", "ﾝ", "ｺ", "ﾞ", "ក", "ម្", "ម"]),
         ("½ of x²", ["½", "of", "x²"]),
         ("İ and Straße", ["İ", "and", "straße"]),
         ("so 😀 𝐀", ["so", "😀", "𝐀"]),
@@ -63,13 +67,33 @@ def test_case_is_kept_where_asked() -> None:
     assert texts_of("Mary É", Splitting(fold_case=False)) == ["Mary", "É"]
 
 
+def test_characters_stand_alone_with_their_marks() -> None:
+    assert texts_of("Né\u0301 3.5 ไม่ 😀", unit=Unit.CHARACTERS) == ["n", "é\u0301", "3", ".", "5", "ไ", "ม่", "😀"]
+
+
+@pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("splitting", SPLITTINGS)
-def test_the_kernel_splits_as_the_reference_does(splitting: Splitting) -> None:
-    @settings(max_examples=80, deadline=None)
+def test_the_kernel_splits_as_the_reference_does(splitting: Splitting, unit: Unit) -> None:
+    @settings(max_examples=50, deadline=None)
     @given(TEXTS)
     def check(texts: list[str]) -> None:
-        expected = [[hash_word(word.text) for word in words(text, splitting)] for text in texts]
-        assert kernel_hashes(pa.array(texts, pa.string()), splitting) == expected
+        expected = [[hash_word(word.text) for word in words(text, splitting, unit)] for text in texts]
+        assert kernel_hashes(pa.array(texts, pa.string()), splitting, unit) == expected
+
+    check()
+
+
+@pytest.mark.parametrize("splitting", SPLITTINGS)
+def test_the_words_of_one_text_are_located_as_the_reference_does(splitting: Splitting) -> None:
+    @settings(max_examples=50, deadline=None)
+    @given(TEXTS)
+    def check(texts: list[str]) -> None:
+        for text in texts:
+            found, located = words(text, splitting), locate_words(text, splitting)
+            assert located.hashes.tolist() == [hash_word(word.text) for word in found]
+            assert located.bounds.tolist() == [[word.start, word.end] for word in found]
+            for word, (start, end) in zip(found, located.bounds.tolist(), strict=True):
+                assert [chr(code) for code in located.folded[start:end]] == list(word.text)
 
     check()
 

@@ -1,0 +1,116 @@
+"""What each round comes to in each format: taken over from the version before where nothing of it has changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
+from tasks import plugins
+from tasks.export import published
+from tasks.export.published import Files
+from tasks.export.selection import Exporter, Selection
+from tasks.funnel import alive
+from tasks.lake import Lake
+from tasks.parts import intact, sound_parts, write_part
+
+VERSION: Final = "1"
+PACKAGE: Final = "tasks.export.exporters"
+_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "dropped")
+
+
+class Piece(NamedTuple):
+    """One round in one format: its rows, or the files in which an earlier version has them."""
+
+    key: str
+    content: pa.Table | Files
+
+    @property
+    def row_count(self) -> int:
+        """How many rows these are."""
+        content = self.content
+        return sum(part.rows for part in content.parts) if isinstance(content, Files) else content.num_rows
+
+
+class Format(NamedTuple):
+    """All rounds in one format."""
+
+    exporter: Exporter
+    pieces: tuple[Piece, ...]
+
+    @property
+    def row_count(self) -> int:
+        """How many rows these are."""
+        return sum(piece.row_count for piece in self.pieces)
+
+
+def formats(
+    lake: Lake, rounds: Sequence[Tables], settings: Mapping[str, dict[str, Any]], before: ReleaseManifest | None
+) -> dict[str, Format]:
+    """What a release is to hold, by exporter; `before` is the newest version of it."""
+    selected = [_Selected(lake, one) for one in rounds]
+    found = {}
+    for name, config in plugins.configure(PACKAGE, settings).items():
+        exporter: Exporter = plugins.load(PACKAGE, name).build(config)
+        stage = Stage(name=f"export {name}", version=VERSION, config=config.model_dump(mode="json"), tables=())
+        old = published.files(lake.storage, before, name) if before else None
+        found[name] = Format(exporter, tuple(_piece(exporter, stage, one, old) for one in selected))
+    return found
+
+
+def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
+    """Write a format's files, of up to so many rows each: at least one, which may have none."""
+    lake.storage.sweep(folder)
+    sound = sound_parts(lake.storage, folder)
+    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", one.exporter.columns.empty_table())]
+    made: list[ReleasePart] = []
+    for piece in pieces:
+        if isinstance(piece.content, Files):
+            parts = _copied(piece.content, folder, len(made))
+        else:
+            tables = _slices(piece.content, part_rows)
+            parts = (
+                sound.get(index) or write_part(lake.storage, folder, index, table)
+                for index, table in enumerate(tables, len(made))
+            )
+        made += [ReleasePart(**part.model_dump(exclude={"key"}), key=piece.key) for part in parts]
+    return Files(lake.storage, folder, tuple(made))
+
+
+def _copied(old: Files, folder: str, first: int) -> Iterator[Part]:
+    for index, part in enumerate(old.parts, first):
+        name = f"part-{index:05d}-{part.sha256[:16]}.parquet"
+        old.storage.copy(f"{old.folder}/{part.name}", f"{folder}/{name}")
+        yield part.model_copy(update={"name": name})
+
+
+def _slices(rows: pa.Table, size: int) -> Iterator[pa.Table]:
+    return (rows.slice(start, size) for start in range(0, max(rows.num_rows, 1), size))
+
+
+def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None) -> Piece:
+    key = stage.model_copy(update={"inputs": tuple(ref for table in _MADE_OF for ref in one.tables.get(table, ()))}).key
+    same = old._replace(parts=tuple(part for part in old.parts if part.key == key)) if old else None
+    if same and same.parts and intact(same.storage, same.folder, same.parts):
+        return Piece(key, same)
+    return Piece(key, exporter.rows(one.selection))
+
+
+class _Selected:
+    """A round, read when it is needed."""
+
+    def __init__(self, lake: Lake, tables: Tables) -> None:
+        self.tables = tables
+        self._lake = lake
+
+    @cached_property
+    def selection(self) -> Selection:
+        lake, tables = self._lake, self.tables
+        dropped = lake.rows(tables, "dropped")
+        return Selection(
+            problems=alive(lake.rows(tables, "problems"), "problems", dropped),
+            traces=alive(lake.rows(tables, "traces"), "traces", dropped),
+            standings=lake.rows(tables, "standings"),
+            pairs=lake.rows(tables, "pairs"),
+        )
