@@ -9,7 +9,8 @@ The stage is all of it: prompts, journal and lake, screening, the verifier that 
 left out, whose share `benchmarks.curate` measures. The bare loop's prompts are rendered and tokenized beforehand.
 
 A rate is completion tokens per second, engines being warm: their start, and a first pair of runs, do not count. A
-ratio is the stage's rate ÷ the loop's; the figures are medians over pairs, whose order alternates. The lengths vary
+ratio is the stage's rate ÷ the loop's; the figures are medians over pairs, whose order alternates. Both engines are
+started anew several times, in alternating order: two that were started alike differ by up to a tenth. The lengths vary
 since max_tokens does, from `--longest` down to its 32nd part, and since the model ends where it likes.
 """
 
@@ -17,7 +18,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,8 +53,14 @@ class Pair(NamedTuple):
 def vllm_sides(todo: Work, options: argparse.Namespace) -> Iterator[Sides]:
     """The stage and the loop on vLLM in this process."""
     engine = {"vllm": {"engine_args": start_options(options.memory)}}
-    with BareVllm(options.model, options.memory, todo.requests) as bare, _ours(todo, options, engine) as ours:
-        yield ours, bare
+    with ExitStack() as running:
+        sides = [
+            lambda: running.enter_context(_ours(todo, options, engine)),
+            lambda: running.enter_context(BareVllm(options.model, options.memory, todo.requests)),
+        ]
+        first = int(options.bare_first)
+        started = {which: sides[which]() for which in (first, 1 - first)}
+        yield started[0], started[1]
 
 
 @contextmanager
@@ -98,8 +105,11 @@ def main() -> None:
         identity = Models({NAME: ModelConfig(model=options.model)}).identity(NAME)
         todo = work(identity, options.problems, options.longest)
         for name in options.only or ENGINES:
-            with ENGINES[name](todo, options) as sides:
-                found = pairs(sides, options.rounds)
+            found: list[Pair] = []
+            for start in range(options.starts):
+                options.bare_first = not start % 2
+                with ENGINES[name](todo, options) as sides:
+                    found += pairs(sides, options.rounds)
             rows += _lines(name, found)
             metrics |= _metrics(name, found)
     header = ["engine", "pair", "stage tokens/s", "bare tokens/s", "ratio", "tokens", "lengths: 0, 5, 50, 95, 100 %"]
@@ -114,7 +124,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=16, help="of the random Llama")
     parser.add_argument("--problems", type=int, default=400, help="each is sampled six times")
     parser.add_argument("--longest", type=int, default=192, help="the largest max_tokens")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs that count")
+    parser.add_argument("--starts", type=int, default=3, help="times that the engines are started")
+    parser.add_argument("--rounds", type=int, default=3, help="pairs that count, after each start")
     parser.add_argument("--concurrency", type=int, default=256, help="requests to the server in flight together")
     parser.add_argument("--memory", type=float, default=0.4, help="share of a GPU for each of two engines")
     parser.add_argument("--only", choices=ENGINES, nargs="+")

@@ -33,7 +33,7 @@ from benchmarks.verify_plain import prepare, same
 from schemas.refs import Stage, Tables, joined
 from schemas.tables import PROBLEMS, TRACES, Domain, Status
 from tasks.lake import Lake
-from tasks.verify.agreement import agreements
+from tasks.tally.agreement import agreements, compared, told
 from tasks.verify.task import verify as verify_stage
 from tasks.verify.verify import VerifyConfig
 from tasks.verify.verify import verify as verify_traces
@@ -123,7 +123,7 @@ def against_math_verify(folder: str, times: int) -> tuple[dict[str, float], list
         "vs_math_verify": statistics.median(theirs[0] / own[0] for own, theirs in runs),
         "verdicts_per_s": rates[0],
         "math_verify_per_s": rates[1],
-        "agreement": agreements(data.traces, verdicts)["math"].share,
+        "agreement": agreements(told(compared(data.traces, verdicts)))["math"].share,
         "agreement_math_verify": agreement(theirs, labels),
         "worse_rows": worse(ours, theirs, labels),
     }

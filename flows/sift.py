@@ -8,11 +8,16 @@ from tasks.decontaminate.task import canaries, decontaminate
 from tasks.dedupe.task import dedupe_traces
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
+from tasks.tally.store import tallies
 
 
 def sifted(store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables]) -> Tables:
-    """All rounds' tables with all that was dropped, and pairs; `twins` holds the duplicates among their problems."""
+    """All rounds' tables with all that was dropped, pairs, and what each round comes to in numbers.
+
+    `twins` holds the duplicates among their problems.
+    """
     copies = dedupe_traces(store, rounds, twins, config.dedupe)
     kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate))
-    pairs = preferences(store, kept, config.preferences)
-    return joined(canaries(store, config.decontaminate), *added(kept, pairs))
+    paired = added(kept, preferences(store, kept, config.preferences))
+    counted = tallies(store, paired, config.stages)
+    return joined(canaries(store, config.decontaminate), *paired, *counted)

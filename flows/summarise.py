@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,74 +19,74 @@ from schemas.summary import (
     Rate,
     Summary,
 )
+from tasks.alive import ID
 from tasks.decontaminate.canary import outcomes
 from tasks.decontaminate.decontaminate import benchmark_overlaps
-from tasks.funnel import ID, alive, entered, funnel
 from tasks.judge.bias import Bias, Share, biases
 from tasks.lake import Lake
-from tasks.passrate import coverage, histogram, sampled
-from tasks.verify.agreement import JUDGED, Agreement, agreements, wilson
+from tasks.tally.agreement import LABEL, Agreement, agreements, wilson
+from tasks.tally.funnel import drops, entered, funnel
+from tasks.tally.passrate import Sampled, coverage, histogram
+from tasks.tally.store import PERSONAS, tallies
+from tasks.tally.tally import Count, added_up
 
-LABEL = "is_correct"
+LISTED: Final = 1_000
+"""Disagreements that are kept with their reason; the table `disagreements` holds all."""
+_LISTED_COLUMNS: Final = list(Disagreement.model_fields)
 
 
 def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) -> Summary:
-    """Read a run's tables and count; `gold` holds the labelled traces that its verifiers are measured on."""
-    dropped = lake.rows(tables, "dropped")
-    traces = lake.read(*tables["traces"], columns=["trace_id", "problem_id", "completion_tokens"])
-    pairs = lake.read(*tables["pairs"], columns=["problem_id", "rule"])
-    kept = alive(traces, "traces", dropped).select(["trace_id", "problem_id"])
-    standings = lake.read(*tables["standings"], columns=["trace_id", "status"])
-    kept_standings = kept.join(standings, "trace_id")
-    rates = sampled(traces, standings)
+    """What a run's tables come to; `gold` holds the labelled traces that its verifiers are measured on."""
+    measured = joined(*tallies(lake, [gold], {})) if gold else {}
+    found, more = (added_up(lake.rows(one, "tallies")) for one in (tables, measured))
+
+    def both(kind: str) -> Count:
+        return found.get(kind, Counter()) + more.get(kind, Counter())
+
+    rates = Sampled.of({(int(judged), int(right)): rows for (judged, right), rows in found.get("sampled", {}).items()})
     return Summary(
         recipe=config.name,
-        funnel=_funnel(lake, tables, dropped, config.stages),
-        tokens=_cost(lake, joined(tables, gold), traces),
-        verdicts=_count(standings, "status"),
-        kept_verdicts=_count(kept_standings, "status"),
+        funnel=_funnel(lake, tables, found, config.stages),
+        tokens=both("tokens").get(()),
+        verdicts=_numbers(found, "verdict"),
+        kept_verdicts=_numbers(found, "kept"),
         pass_at_k=coverage(rates),
         pass_rates=histogram(rates),
-        agreements=_agreements(lake, tables, gold),
+        agreements=_agreements(lake, joined(tables, measured), both("agreement")),
         judges=_judges(lake, tables),
-        pairs=_count(pairs, "rule"),
-        no_pairs=_count(dropped.filter(pc.equal(dropped["table"], pa.scalar("pairs"))), "reason"),
+        pairs=_numbers(found, "pair"),
+        no_pairs=_numbers(found, "no pair"),
         benchmarks=_benchmarks(lake, tables),
         canaries=_canaries(lake, tables),
     )
 
 
+def _numbers(found: Mapping[str, Count], kind: str) -> dict[str, int]:
+    return {name: rows for (name,), rows in sorted(found.get(kind, Counter()).items())}
+
+
 def _funnel(
-    lake: Lake, tables: Tables, dropped: pa.Table, stages: Mapping[str, Sequence[str]]
+    lake: Lake, tables: Tables, found: Mapping[str, Count], stages: Mapping[str, Sequence[str]]
 ) -> tuple[FunnelStep, ...]:
-    return funnel(
-        {name: entered(lake.rows(tables, name, [ID[name]]), name, dropped) for name in stages}, dropped, stages
-    )
+    came = _numbers(found, "entered")
+    lost = {(table, stage, reason): rows for (table, stage, reason), rows in found.get("dropped", {}).items()}
+    if PERSONAS in stages:
+        # They belong to no round.
+        dropped = lake.rows(tables, "dropped")
+        came[PERSONAS] = entered(lake.rows(tables, PERSONAS, [ID[PERSONAS]]), PERSONAS, dropped)
+        lost |= drops(dropped, {PERSONAS: stages[PERSONAS]})
+    return funnel(came, lost, stages)
 
 
-def _cost(lake: Lake, tables: Tables, traces: pa.Table) -> int | None:
-    """All tokens that were sampled; None where nothing was."""
-    others = lake.rows(tables, "completions", ["completion_tokens"])
-    counts = [*traces["completion_tokens"].to_pylist(), *others["completion_tokens"].to_pylist()]
-    known = [int(one) for one in counts if one is not None]
-    return sum(known) if known else None
-
-
-def _count(table: pa.Table, column: str) -> dict[str, int]:
-    return dict(sorted(Counter(str(value) for value in table[column].to_pylist()).items()))
-
-
-def _agreements(lake: Lake, *several: Tables) -> tuple[LabelAgreement, ...]:
+def _agreements(lake: Lake, tables: Tables, counts: Count) -> tuple[LabelAgreement, ...]:
     """Each verifier against the labels that came along, in the run's traces and in the gold slice."""
-    tables = joined(*several)
-    problems = lake.rows(tables, "problems", ["problem_id", "reference"])
-    references: dict[Any, Any] = dict(zip(*(problems[name].to_pylist() for name in problems.column_names), strict=True))
-    traces = lake.rows(tables, "traces", ["trace_id", "problem_id", "source_labels"])
-    found = agreements(traces, lake.rows(tables, "verdicts", JUDGED), LABEL)
-    return tuple(_against_labels(name, one, references) for name, one in found.items())
+    listed = lake.rows(tables, "disagreements")
+    told = {(verifier, label, status): rows for (verifier, label, status), rows in counts.items()}
+    return tuple(_against_labels(name, one, listed) for name, one in agreements(told).items())
 
 
-def _against_labels(verifier: str, found: Agreement, references: Mapping[str, str | None]) -> LabelAgreement:
+def _against_labels(verifier: str, found: Agreement, listed: pa.Table) -> LabelAgreement:
+    mine = listed.filter(pc.equal(listed["verifier"], pa.scalar(verifier))).slice(0, LISTED)
     return LabelAgreement(
         verifier=verifier,
         label=LABEL,
@@ -97,17 +97,7 @@ def _against_labels(verifier: str, found: Agreement, references: Mapping[str, st
         high=found.high,
         false_positives=_rate(found.false_positives, found.labelled - found.right),
         false_negatives=_rate(found.false_negatives, found.right),
-        disagreements=tuple(
-            Disagreement(
-                trace_id=row["trace_id"],
-                label=row["label"],
-                status=row["status"],
-                extracted_answer=row["extracted_answer"],
-                reference=references[row["problem_id"]],
-                reason=row["reason"],
-            )
-            for row in found.disagreements.to_pylist()
-        ),
+        disagreements=tuple(map(Disagreement.model_validate, mine.select(_LISTED_COLUMNS).to_pylist())),
     )
 
 

@@ -93,6 +93,7 @@ class LabelAgreement(ConfigBase):
     false_negatives: Rate
     """Of the traces labelled right, those it calls incorrect."""
     disagreements: tuple[Disagreement, ...]
+    """The first thousand of them."""
 
     @property
     def share(self) -> float:

@@ -237,6 +237,20 @@ CANARIES: Final = _table(
     _column("found", pa.bool_()),
 )
 
+SKETCHES: Final = _table(
+    "sketches",
+    1,
+    _column("problem_id", pa.string()),
+    _maybe("reference", pa.string()),
+    _column("words", pa.int64()),
+    _column("size", pa.int64()),
+    _column("digest", pa.binary(16)),
+    _column("minhash", pa.binary(128)),
+    _column("bands", pa.binary()),
+    _column("shingles", pa.binary()),
+)
+"""`bands` and `shingles` are little-endian unsigned integers, of 32 and of 64 bits, one after the other."""
+
 EMBEDDINGS: Final = _table(
     "embeddings",
     1,
@@ -256,6 +270,27 @@ DROPPED: Final = _table(
     _column("reason", pa.string()),
     _maybe("evidence", pa.string()),
     _maybe("duplicate_of", pa.string()),
+)
+
+DISAGREEMENTS: Final = _table(
+    "disagreements",
+    1,
+    _column("trace_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("verifier", pa.string()),
+    _column("label", pa.bool_()),
+    _column("status", pa.string()),
+    _maybe("extracted_answer", pa.string()),
+    _maybe("reference", pa.string()),
+    _column("reason", pa.string()),
+)
+
+TALLIES: Final = _table(
+    "tallies",
+    1,
+    _column("kind", pa.string()),
+    _column("key", pa.list_(pa.string())),
+    _column("rows", pa.int64()),
 )
 
 PAIRS: Final = _table(
@@ -300,8 +335,11 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "benchmarks": BENCHMARKS,
     "contamination": CONTAMINATION,
     "canaries": CANARIES,
+    "sketches": SKETCHES,
     "embeddings": EMBEDDINGS,
     "dropped": DROPPED,
     "pairs": PAIRS,
+    "disagreements": DISAGREEMENTS,
+    "tallies": TALLIES,
     "rewrites": REWRITES,
 }

@@ -71,8 +71,8 @@ def agreements(summary: Summary) -> str:
     if not rows:
         return measured
     listed = table(["trace", "verifier", "label", "verdict", "answer", "reference", "reason"], rows[:_LISTED])
-    more = len(rows) - _LISTED
-    rest = f"\n\n… and {more:,} more: `tracemill stats --json` lists all." if more > 0 else ""
+    more = sum(one.labelled - one.agreeing for one in summary.agreements) - len(rows[:_LISTED])
+    rest = f"\n\n… and {more:,} more: `tracemill sql 'from disagreements'` lists all." if more > 0 else ""
     return f"{measured}\n\nShares with 95 % intervals.\n\n{listed}{rest}"
 
 

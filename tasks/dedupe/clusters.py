@@ -4,20 +4,18 @@ A row is one distinct text, the better the smaller its number. Every loop here i
 not depend on each other: so are the threads' shares, and so are the parts that fit in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.dedupe.links import Rows, Sets, Standing, chain, fill_keys, keep_best, merge, unite
-from tasks.dedupe.sketch import Near
 from tasks.dedupe.space import Effort, space
-from tasks.text.shingles import distinct, shingles
-from tasks.text.strings import Column, Strings, map_batches
-from tasks.text.words import Splitting, hash_words
+from tasks.text.ragged import Ragged
+from tasks.text.shingles import distinct
 
 _SALT = np.uint32(0x9E3779B1)
 _SHARES = 8
@@ -74,18 +72,23 @@ def find_chains(rows: Rows, bands: NDArray[np.uint32], clusters: Clusters, effor
     return chains
 
 
+class Source(Protocol):
+    """Where the shingles of rows come from."""
+
+    def each(self, wanted: NDArray[np.bool_], work: Callable[[NDArray[np.int64], Ragged], None], threads: int) -> None:
+        """Do `work` for all wanted texts of the column, some at a time: their numbers, and their shingles."""
+
+
 @dataclass(frozen=True)
 class Shingles:
-    """Where the members' shingles come from: the column is read once for each span of members."""
+    """The members' shingles: their source is read once for each span of members."""
 
-    texts: Column
-    near: Near
-    splitting: Splitting
-    groups: NDArray[np.uint64]
+    source: Source
     places: NDArray[np.int32]
     """Each text's place among the members, -1 where it has none."""
     offsets: NDArray[np.int64]
     """Room for the members' shingles: how many at most come before each one's."""
+    threshold: float
 
     def of(self, span: tuple[int, int], effort: Effort) -> Sets:
         """The sets of the members of a span."""
@@ -93,30 +96,25 @@ class Shingles:
         starts = self.offsets[first:last] - self.offsets[first]
         ends = np.empty_like(starts)
         values = space((int(self.offsets[last] - self.offsets[first]),), np.uint64, effort.memory)
-        wanted = (self.places >= first) & (self.places < last)
 
-        def fill(batch: Strings) -> None:
-            chosen = batch.only(wanted)
-            here = self.places[chosen.rows] - first
-            found = shingles(
-                hash_words(chosen, self.splitting, self.near.unit), self.near.shingle, self.groups[chosen.rows]
-            )
+        def fill(texts: NDArray[np.int64], found: Ragged) -> None:
+            here = self.places[texts] - first
             ends[here] = distinct(found, values, starts[here])
 
-        map_batches(self.texts, fill, threads=effort.threads)
-        return Sets(values, starts, ends, first, self.near.threshold)
+        self.source.each((self.places >= first) & (self.places < last), fill, effort.threads)
+        return Sets(values, starts, ends, first, self.threshold)
 
 
 def settle(
-    rows: Rows, chains: NDArray[np.int32], ends: NDArray[np.int64], source: Shingles, effort: Effort
+    rows: Rows, chains: NDArray[np.int32], ends: NDArray[np.int64], shingles: Shingles, effort: Effort
 ) -> Standing:
     """Say of each member who is kept in its place, with the shingles of as many clusters at a time as fit in memory."""
     count = len(rows.texts)
     standing = Standing(np.arange(count, dtype=np.int32), np.ones(count), np.full(count, -1, np.int32))
-    for span in spans(ends, source.offsets, effort.memory // 8):
-        sets = source.of(span, effort)
+    for span in spans(ends, shingles.offsets, effort.memory // 8):
+        sets = shingles.of(span, effort)
         inside = ends[(ends > span[0]) & (ends <= span[1])]
-        shares = spans(inside, source.offsets, len(sets.values) // (_SHARES * effort.threads), span[0])
+        shares = spans(inside, shingles.offsets, len(sets.values) // (_SHARES * effort.threads), span[0])
         effort.map(partial(keep_best, rows, sets, chains, standing), shares)
     return standing
 

@@ -20,7 +20,8 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.tables import DROPPED, Status
-from tasks.dedupe.near import Among, Duplicates, near_duplicates
+from tasks.dedupe.index import Shingled, Stored, sketches_of
+from tasks.dedupe.near import Among, Duplicates, compare, near_duplicates
 from tasks.dedupe.semantic import SEMANTIC, Semantic, semantic_twins
 from tasks.dedupe.sketch import Near
 from tasks.dedupe.space import MIB, Effort
@@ -90,32 +91,35 @@ def drop_problems(
     verified: "pa.Array[Any]",
     config: DedupeConfig,
     embeddings: pa.Table | None = None,
+    shingles: "Shingled | None" = None,
 ) -> pa.Table:
     """A `dropped` row for each problem that nearly is another one, sorted by id.
 
     Of alike problems the earlier one stays, else a verified one, else the shorter, else that with the smaller id.
 
     Args:
-        problems: problem_id, question, reference.
-        earlier: the same of problems that stay in any case.
+        problems: SKETCHES of these problems.
+        earlier: the same of problems that stay in any case; those that share no band can be left out.
         verified: ids of problems with a trace that stands as correct.
         config: what counts as a duplicate.
         embeddings: row_id, vector of all these problems; needed where `config.semantic` is set.
+        shingles: the column `shingles` of the earlier ones and then the others, to be read part by part; no table
+            needs that column then.
 
     Raises:
-        SchemaError: a question is null or no string, or a problem has no vector.
+        SchemaError: a problem has no vector.
         LakeError: there is no room for temporary files.
     """
     both = pa.concat_tables([earlier, problems])
     new = np.arange(len(both)) >= len(earlier)
     among = _among(both["problem_id"], ~_numpy(pc.is_in(both["problem_id"], value_set=verified), np.bool_), new)
     if config.same_reference_only:
-        references = pc.utf8_trim_whitespace(both["reference"].cast(pa.string()))
-        among.labels[:] = np.where(_numpy(pc.is_null(references), np.bool_), -1, _dense(references))
-    gone = _twin_problems(both, among, config)
+        among.labels[:] = np.where(_numpy(pc.is_null(both["reference"]), np.bool_), -1, _dense(both["reference"]))
+    gone = _twin_problems(both, among, config, shingles or (lambda: [both["shingles"]]))
     if config.semantic and embeddings is not None:
         left = _stay(both["problem_id"], gone)
-        gone += _twins_in_meaning(both.filter(left), embeddings, among.only(left), config.semantic)
+        apart = int(left[: len(earlier)].sum())
+        gone += _twins_in_meaning(both.filter(left), embeddings, among.only(left), config.semantic, apart)
     ours = set(problems["problem_id"].to_pylist())
     return _sorted([row for row in gone if row["row_id"] in ours])
 
@@ -151,15 +155,18 @@ def _sorted(gone: list[Row]) -> pa.Table:
     return rows(sorted(gone, key=itemgetter("row_id")), DROPPED, at=STAGE)
 
 
-def _twin_problems(problems: pa.Table, among: Among, config: DedupeConfig) -> list[Row]:
+def _twin_problems(both: pa.Table, among: Among, config: DedupeConfig, shingles: Shingled) -> list[Row]:
     if config.problems is None:
         return []
-    found = near_duplicates(problems["question"], config.problems, config.splitting, among, config.effort)
-    return _duplicate_rows("problems", problems["problem_id"].to_pylist(), found)
+    sketches = sketches_of(both, config.problems)
+    found = compare(sketches, Stored(shingles), config.problems, among, config.effort)
+    return _duplicate_rows("problems", both["problem_id"].to_pylist(), found)
 
 
-def _twins_in_meaning(problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic) -> list[Row]:
-    found = semantic_twins(problems, embeddings, among, config.threshold)
+def _twins_in_meaning(
+    problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic, apart: int
+) -> list[Row]:
+    found = semantic_twins(problems, embeddings, among, config.threshold, apart)
     ids: list[Any] = problems["problem_id"].to_pylist()
     return [
         _dropped("problems", ids[row], SEMANTIC, {"cosine": round(float(found.cosines[row]), 4)}, ids[keeper])

@@ -59,6 +59,29 @@ def fill_keys(
         out[row] = np.uint64(hashes[texts[row]] ^ salts[row]) << np.uint64(32) | np.uint64(row)
 
 
+class Keys(NamedTuple):
+    """The values of some rows' bands, to be looked up."""
+
+    values: NDArray[np.uint32]
+    """Each band's, sorted; shape [bands, rows]."""
+    starts: NDArray[np.int64]
+    """Where in each band the values begin that, without their lowest `shift` bits, are 0, 1, …; and where all end."""
+    shift: int
+
+
+@kernel
+def look_up(bands: NDArray[np.uint32], keys: Keys, out: NDArray[np.bool_]) -> None:
+    """Mark the rows of `bands`, of shape [rows, bands], that agree with one of the keys."""
+    for row in range(len(bands)):
+        out[row] = False
+        for band in range(bands.shape[1]):
+            value = bands[row, band]
+            cell = np.int64(value) >> keys.shift
+            for at in range(keys.starts[band, cell], keys.starts[band, cell + 1]):
+                if keys.values[band, at] == value:
+                    out[row] = True
+
+
 @kernel
 def promising(rows: Rows, one: RowNumber, other: RowNumber) -> bool:
     """Whether two rows may be duplicates, by their labels and sketches."""

@@ -8,17 +8,21 @@ The text is read twice: for the sketches, and for the shingles of the rows that 
 duplicates of each other are a cluster; shingles are held for as many clusters at a time as there is memory for.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.dedupe.clusters import Shingles, find_chains, find_clusters, settle
+from tasks.dedupe.clusters import Shingles, Source, find_chains, find_clusters, settle
 from tasks.dedupe.links import Rows, Standing
 from tasks.dedupe.sketch import PERMUTATIONS, Near, Sketches, sketch
 from tasks.dedupe.space import Effort
-from tasks.text.strings import Column
-from tasks.text.words import Splitting
+from tasks.text.ragged import Ragged
+from tasks.text.shingles import shingles
+from tasks.text.strings import Column, Strings, map_batches
+from tasks.text.words import Splitting, hash_words
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -95,6 +99,15 @@ def near_duplicates(
     if among is None:
         among = Among.all(0 if callable(texts) else len(texts))
     sketches = sketch(texts, near, splitting, among.groups, effort)
+    return compare(sketches, _Texts(texts, near, splitting, among.groups), near, among, effort)
+
+
+def compare(sketches: Sketches, source: Source, near: Near, among: Among, effort: Effort) -> Duplicates:
+    """The same of rows that are sketched already; `source` has their shingles.
+
+    Raises:
+        LakeError: there is no room for temporary files.
+    """
     found = _distinct(sketches, among)
     rows = Rows(sketches.values, found.texts, among.labels[found.texts], _least_agreeing(near.threshold))
     clusters = find_clusters(rows, sketches.bands, effort)
@@ -103,10 +116,28 @@ def near_duplicates(
     places = np.full(len(among.groups), -1, np.int32)
     places[rows.texts] = np.arange(len(rows.texts))
     most = np.maximum(sketches.words[rows.texts] - near.shingle + 1, 1)
-    source = Shingles(texts, near, splitting, among.groups, places, np.concatenate([[0], np.cumsum(most)]))
+    members = Shingles(source, places, np.concatenate([[0], np.cumsum(most)]), near.threshold)
     held = sum(array.nbytes for array in (*sketches, chains))
     rest = effort._replace(memory=max(effort.memory - held, effort.memory // 4))
-    return _by_text(sketches, found, clusters.members, settle(rows, chains, clusters.ends, source, rest))
+    return _by_text(sketches, found, clusters.members, settle(rows, chains, clusters.ends, members, rest))
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Shingles made anew of the texts that are asked for."""
+
+    texts: Column
+    near: Near
+    splitting: Splitting
+    groups: NDArray[np.uint64]
+
+    def each(self, wanted: NDArray[np.bool_], work: Callable[[NDArray[np.int64], Ragged], None], threads: int) -> None:
+        def read(batch: Strings) -> None:
+            chosen = batch.only(wanted)
+            words = hash_words(chosen, self.splitting, self.near.unit)
+            work(chosen.rows, shingles(words, self.near.shingle, self.groups[chosen.rows]))
+
+        map_batches(self.texts, read, threads=threads)
 
 
 def _distinct(sketches: Sketches, among: Among) -> _Distinct:

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from tasks.dedupe.near import Among
@@ -25,19 +24,19 @@ class Semantic(EmbeddingConfig):
     threshold: float = Field(default=0.95, gt=0, le=1, description="least cosine, counted to four decimals")
 
 
-def semantic_twins(problems: pa.Table, embeddings: pa.Table, among: Among, threshold: float) -> Kept:
+def semantic_twins(problems: pa.Table, embeddings: pa.Table, among: Among, threshold: float, apart: int = 0) -> Kept:
     """Find for each problem the one that is kept in its place; the order of preference is that of near duplicates.
 
     Args:
-        problems: problem_id, question.
+        problems: problem_id, size.
         embeddings: row_id, vector.
         among: labels, tiers and ids; groups are not looked at.
         threshold: least cosine.
+        apart: so many of the best are known to be apart from each other.
 
     Raises:
         SchemaError: a problem has no vector.
     """
-    sizes = np.asarray(pc.binary_length(problems["question"]))
     ranks = np.empty(len(problems), np.int64)
-    ranks[np.lexsort((among.ids, sizes, among.tiers))] = np.arange(len(problems))
-    return keep_apart(vectors_of(problems["problem_id"], embeddings), among.labels, ranks, threshold)
+    ranks[np.lexsort((among.ids, np.asarray(problems["size"]), among.tiers))] = np.arange(len(problems))
+    return keep_apart(vectors_of(problems["problem_id"], embeddings), among.labels, ranks, threshold, apart)

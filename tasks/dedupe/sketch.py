@@ -61,8 +61,7 @@ def sketch(texts: Column, near: Near, splitting: Splitting, groups: NDArray[np.u
         SchemaError: `texts` is no string column, or has nulls.
         LakeError: there is no room for temporary files.
     """
-    rows, size = len(groups), rows_a_band(near.threshold)
-    bands = PERMUTATIONS // size
+    rows, bands = len(groups), PERMUTATIONS // rows_a_band(near.threshold)
     limit = effort.memory // 4
     found = Sketches(
         np.empty((rows, 2), np.uint64),
@@ -74,16 +73,26 @@ def sketch(texts: Column, near: Near, splitting: Splitting, groups: NDArray[np.u
 
     def fill(batch: Strings) -> None:
         here = slice(batch.rows[0], batch.rows[-1] + 1)
-        words = hash_words(batch, splitting, near.unit)
-        found.words[here] = words.lengths
-        found.sizes[here] = batch.ends - batch.starts
-        found.digests[here] = digests(words, groups[here])
-        values = minhash(shingles(words, near.shingle, groups[here]))
-        found.values[here] = values
-        _band_hashes(values, size, found.bands[:, here])
+        part, _ = sketch_batch(batch, near, splitting, groups[here])
+        found.words[here], found.sizes[here], found.digests[here] = part.words, part.sizes, part.digests
+        found.values[here], found.bands[:, here] = part.values, part.bands
 
     map_batches(texts, fill, threads=effort.threads)
     return found
+
+
+def sketch_batch(
+    batch: Strings, near: Near, splitting: Splitting, groups: NDArray[np.uint64] | None = None
+) -> tuple[Sketches, Ragged]:
+    """Sketch some rows, and return their shingles, too."""
+    words = hash_words(batch, splitting, near.unit)
+    sets = shingles(words, near.shingle, groups)
+    values = minhash(sets)
+    size = rows_a_band(near.threshold)
+    bands = np.empty((PERMUTATIONS // size, len(values)), np.uint32)
+    _band_hashes(values, size, bands)
+    sizes = batch.ends - batch.starts
+    return Sketches(digests(words, groups), words.lengths, sizes, values.astype(np.uint8), bands), sets
 
 
 def rows_a_band(threshold: float) -> int:

@@ -1,22 +1,27 @@
 """Prefect's side of dedupe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Ref, Stage, Tables, joined
 from schemas.tables import Status
+from tasks.alive import stays
 from tasks.dedupe.dedupe import VERSION, DedupeConfig, drop_problems, drop_traces
+from tasks.dedupe.index import COMPARED, SKETCH_VERSION, Lookup, sketched
+from tasks.dedupe.sketch import Near
 from tasks.embed.store import embed
-from tasks.funnel import alive
-from tasks.lake import Lake
+from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.standing import standing_as
+from tasks.text.strings import filtered
 
-_COMPARED: Final = ["problem_id", "question", "reference"]
 _NOT_OF_PROBLEMS: Final = {**DedupeConfig.UNSEEN, "traces": True, "across_verdicts": True}
 _NOT_OF_TRACES: Final = {**DedupeConfig.UNSEEN, "problems": True, "same_reference_only": True, "semantic": True}
 
@@ -25,8 +30,8 @@ _NOT_OF_TRACES: Final = {**DedupeConfig.UNSEEN, "problems": True, "same_referenc
 def dedupe_problems(lake: Lake, rounds: Sequence[Tables], config: DedupeConfig) -> list[Tables]:
     """Drop each round's problems that nearly are another one of it, or one that stays of an earlier round.
 
-    Where a round has traces and standings, of alike problems one that is solved stays. With `config.semantic`, each
-    round's tables are its `dropped` and its `embeddings`.
+    Where a round has traces and standings, of alike problems one that is solved stays. Each round's tables are its
+    `dropped`, its `sketches` and, with `config.semantic`, its `embeddings`.
 
     Raises:
         EngineError: there is no such embedding model, or it cannot be loaded.
@@ -34,9 +39,8 @@ def dedupe_problems(lake: Lake, rounds: Sequence[Tables], config: DedupeConfig) 
     """
     found: list[Tables] = []
     with reported("dedupe: problems", lake.row_count(joined(*rounds).get("problems", ()))):
-        for at, one in enumerate(rounds):
-            earlier = {"problems": joined(*rounds[:at]).get("problems", ()), **joined(*found)}
-            found.append(_twins(lake, one, earlier, config))
+        for one in rounds:
+            found.append(_twins(lake, one, joined(*found), config))
     return found
 
 
@@ -54,26 +58,59 @@ def dedupe_traces(lake: Lake, rounds: Sequence[Tables], twins: Sequence[Tables],
 
 
 def _twins(lake: Lake, one: Tables, earlier: Tables, config: DedupeConfig) -> Tables:
+    sketches = _sketch(lake, one["problems"], config)
     embedded = embed(lake, one["problems"], "question", config.semantic) if config.semantic else {}
     vectors = joined(earlier, embedded).get("embeddings", ())
     judged = [ref for name in ("traces", "standings") for ref in one.get(name, ())]
+    before = [ref for name in ("sketches", "dropped") for ref in earlier.get(name, ())]
     stage = Stage(
         name="dedupe problems",
         version=VERSION,
         config=config.model_dump(mode="json", exclude=_NOT_OF_PROBLEMS),
-        inputs=(*one["problems"], *judged, *earlier["problems"], *earlier.get("dropped", ()), *vectors),
+        inputs=(*sketches["sketches"], *judged, *before, *vectors),
         tables=("dropped",),
     )
 
     def part() -> Mapping[str, pa.Table]:
-        problems = lake.rows(one, "problems", _COMPARED)
-        known = alive(lake.rows(earlier, "problems", _COMPARED), "problems", lake.rows(earlier, "dropped"))
+        problems = lake.rows(sketches, "sketches", COMPARED)
+        wanted, known = _candidates(lake, earlier, problems, config)
+        every = np.concatenate([wanted, np.ones(len(problems), np.bool_)])
+        shingles = filtered(lake.parts(joined(earlier, sketches), "sketches", "shingles"), every)
         meanings = lake.rows({"embeddings": vectors}, "embeddings", ["row_id", "vector"])
-        dropped = drop_problems(problems, known, _solved(lake, one), config, meanings)
+        dropped = drop_problems(problems, known, _solved(lake, one), config, meanings, shingles)
         watcher().advanced("dedupe: problems", problems.num_rows)
         return {"dropped": dropped}
 
-    return joined(lake.run(stage, lambda: [part]), embedded)
+    return joined(lake.run(stage, lambda: [part]), sketches, embedded)
+
+
+def _sketch(lake: Lake, refs: Sequence[Ref], config: DedupeConfig) -> Tables:
+    """The sketches of these problems, which later rounds read in place of their text."""
+    near = config.problems or Near()
+    settings = {"near": near.model_dump(mode="json"), "splitting": config.splitting.model_dump(mode="json")}
+
+    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
+        return {"sketches": sketched(lake.read_part(ref, index), near, config.splitting, config.effort.threads)}
+
+    def parts(ref: Ref) -> Iterator[Make]:
+        return (partial(part, ref, index) for index in range(lake.part_count(ref)))
+
+    stages = {
+        ref: Stage(name="sketch", version=SKETCH_VERSION, config=settings, inputs=(ref,), tables=("sketches",))
+        for ref in refs
+    }
+    return joined(*(lake.run(stage, partial(parts, ref)) for ref, stage in stages.items()))
+
+
+def _candidates(
+    lake: Lake, earlier: Tables, problems: pa.Table, config: DedupeConfig
+) -> tuple[NDArray[np.bool_], pa.Table]:
+    """Earlier problems that stay and may be like one of these: which of all they are, and their sketches."""
+    found = lake.rows(earlier, "sketches", COMPARED)
+    mask = stays(found, "problems", lake.rows(earlier, "dropped"))
+    if config.semantic is None:
+        mask &= Lookup(problems, config.problems or Near()).agreeing(found)
+    return mask, found.filter(pa.array(mask))
 
 
 def _solved(lake: Lake, one: Tables) -> "pa.Array[pa.StringScalar]":

@@ -26,7 +26,11 @@ class Kept(NamedTuple):
 
 
 def keep_apart(
-    vectors: NDArray[np.float32], labels: NDArray[np.int64], ranks: NDArray[np.int64], threshold: float
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    ranks: NDArray[np.int64],
+    threshold: float,
+    apart: int = 0,
 ) -> Kept:
     """Best first, keep every row whose cosine with each kept one is below the threshold.
 
@@ -38,14 +42,15 @@ def keep_apart(
         labels: a number a row.
         ranks: a number a row, the best row's the least; no two are equal.
         threshold: of cosines.
+        apart: so many of the best are kept unseen; they are known to be apart from each other.
     """
     import torch
 
     order = np.argsort(ranks)
     sorted_, marks = on_device(vectors[order]), on_device(labels[order])
     found = Kept(np.arange(len(order)), np.ones(len(order)))
-    kept = np.empty(0, np.int64)
-    for start in range(0, len(order), _BLOCK):
+    kept = order[:apart]
+    for start in range(apart, len(order), _BLOCK):
         block = _Block(sorted_[start : start + _BLOCK], marks[start : start + _BLOCK])
         # Kept vectors move to the front, where they take the place of those that are done with.
         closest = _closest(block, _Block(sorted_[: len(kept)], marks[: len(kept)]))

@@ -13,9 +13,9 @@ from schemas.conform import conform
 from schemas.errors import SchemaError
 from schemas.refs import Ref, Stage, Tables, joined
 from schemas.tables import EMBEDDINGS
+from tasks.alive import ID
 from tasks.embed.model import Embedder, EmbeddingConfig, load_embedder
 from tasks.engines.revision import revision_of
-from tasks.funnel import ID
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.rows import positions

@@ -9,6 +9,7 @@ import torch
 from transformers.cache_utils import DynamicCache
 
 from tasks.engines.contract import Finish, Sampling
+from tasks.engines.detokenize import ANCHOR, decoded, text_after
 from tasks.engines.sampling import draw, noise
 from tasks.engines.slots import Slots
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PREFILL: Final = 8192
 """Tokens, padding included, that go through the model at once."""
-_ANCHOR: Final = 4
-"""Tokens of the prompt that are decoded along: some tokenizers drop the space before a text's first word."""
 
 
 @dataclass(eq=False, slots=True)
@@ -126,8 +125,8 @@ class Decoder(Generic[T]):
 
     def _stopped(self, row: Row[T]) -> bool:
         """Whether the last token completed a stop text; then the row's text ends before it."""
-        reach = max(len(stop.encode()) for stop in row.sampling.stop) + _ANCHOR
-        tail = self._decode(row.ids[-reach:])
+        reach = max(len(stop.encode()) for stop in row.sampling.stop) + ANCHOR
+        tail = decoded(self._tokenizer, row.ids[-reach:])
         if not any(stop in tail for stop in row.sampling.stop):
             return False
         text = self._text(row, row.ids)
@@ -136,12 +135,7 @@ class Decoder(Generic[T]):
         return bool(found)
 
     def _text(self, row: Row[T], ids: list[int]) -> str:
-        anchor = list(row.prompt[-_ANCHOR:])
-        before, text = self._decode(anchor), self._decode(anchor + ids)
-        return text[len(before) :] if text.startswith(before) else self._decode(ids)
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return text_after(self._tokenizer, row.prompt, ids)
 
 
 def _ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
 from tasks import plugins
+from tasks.alive import alive
 from tasks.export import published
 from tasks.export.published import Files
 from tasks.export.selection import Exporter, Selection
-from tasks.funnel import alive
 from tasks.lake import Lake
 from tasks.parts import intact, sound_parts, write_part
 

@@ -10,8 +10,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Ref, Stage, Tables, joined
+from tasks.alive import alive
 from tasks.engines.flight import Streams
-from tasks.funnel import alive
 from tasks.generate import screen as screening
 from tasks.generate.config import GenerateConfig
 from tasks.generate.generate import STAGE, VERSION, Goal, sample, stored_texts

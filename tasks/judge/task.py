@@ -12,10 +12,10 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Ref, Stage, Tables, joined
 from schemas.tables import Status
+from tasks.alive import alive
 from tasks.asking import Question, ask
 from tasks.engines.contract import Identity
 from tasks.engines.flight import Streams
-from tasks.funnel import alive
 from tasks.judge.judgements import STAGE, Replies, Reply, judged, repairs
 from tasks.judge.judges import Judge
 from tasks.judge.plan import JUDGED, SEEN, Asked, questions

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Stage, Tables, joined
-from tasks.funnel import alive
+from tasks.alive import alive
 from tasks.lake import Lake
 from tasks.preferences.pairs import STAGE, VERSION, PairsConfig, build_pairs
 from tasks.progress import reported, watcher

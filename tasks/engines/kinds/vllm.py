@@ -6,6 +6,7 @@ The model itself runs in processes that vLLM starts; none of them outlives the e
 import asyncio
 import gc
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import count
 from types import TracebackType
@@ -16,6 +17,7 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.errors import EngineError, RecipeError
 from tasks.engines.contract import Completion, Engine, Finish, Identity, Request
+from tasks.engines.detokenize import text_after
 from tasks.engines.guard import Guard
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import revision_of
@@ -156,7 +158,13 @@ class VllmEngine:
         if final.finish_reason not in ("stop", "length"):
             return refused(request, f"vLLM gave it up: {final.finish_reason}")
         finish = Finish(final.finish_reason)
-        return Completion(request.request_id, final.text, finish, len(ids), len(final.token_ids))
+        text = final.text if params.detokenize else self._text(ids, final.token_ids, finish)
+        return Completion(request.request_id, text, finish, len(ids), len(final.token_ids))
+
+    def _text(self, prompt: Sequence[int], ids: Sequence[int], finish: Finish) -> str:
+        # What ended the completion is no part of it, special token or not.
+        said = ids[:-1] if finish is Finish.STOP else ids
+        return text_after(self._template.tokenizer, prompt, said)
 
     @property
     def _context(self) -> int:
@@ -232,6 +240,7 @@ def _params(package: _Package, request: Request, room: int) -> "SamplingParams":
         top_p=sampling.top_p,
         max_tokens=min(sampling.max_tokens, room),
         stop=list(sampling.stop),
+        detokenize=bool(sampling.stop),  # else once, at the end, which takes half the time
         seed=sampling.seed,
         structured_outputs=package.structured(json=schema) if schema else None,
         output_kind=package.final_only,

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from schemas.tables import DROPPED
 from tasks.dedupe.dedupe import EXACT, NEAR, ORPHANED, DedupeConfig, drop_problems, drop_traces
+from tasks.dedupe.index import sketched
 
 QUESTION = "Ana has {} apples and buys {} more at the market near her house. How many apples does Ana have in the end?"
 SOLUTION = "Ana starts with 5 apples and then buys 3 more at the market so she has 5 + 3 = 8 apples in the end"
 
 
 def problems(*rows: tuple[str, str, str | None]) -> pa.Table:
-    return pa.table(
-        {name: [row[at] for row in rows] for at, name in enumerate(["problem_id", "question", "reference"])}
-    )
+    """Their sketches, with the default settings."""
+    names = ["problem_id", "question", "reference"]
+    table = pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
+    config = DedupeConfig()
+    assert config.problems
+    return sketched(table, config.problems, config.splitting, threads=1)
 
 
 def traces(*rows: tuple[str, str, str]) -> pa.Table:

@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import PluginError, RecipeError
 from schemas.tables import LABELS, VERDICTS
 from tasks.progress import watched_by
-from tasks.verify.agreement import agreements
+from tasks.tally.agreement import agreements, compared, told
 from tasks.verify.contract import Claim, Outcome
 from tasks.verify.verifiers.math import MathVerifier
 from tasks.verify.verify import VerifyConfig, gold_failures, verify
@@ -143,10 +143,10 @@ def test_agreement_on_real_labelled_traces(pool: WorkerPool, tables: TableMaker)
     problems, traces = labelled_traces(tables)
     verify(problems, traces.slice(0, 4 * 400), pool=pool)
     start = time.perf_counter()
-    found = agreements(traces, verify(problems, traces, pool=pool))["math"]
+    found = agreements(told(compared(traces, verify(problems, traces, pool=pool))))["math"]
     elapsed_s = time.perf_counter() - start
     assert found.labelled == 5276
-    assert found.disagreements.to_pylist() == []
+    assert found.agreeing == found.labelled
     assert found.low > 0.999
     assert elapsed_s < 2.0
     assert gold_failures(problems, pool=pool).num_rows == 0

@@ -1,6 +1,7 @@
 """Pass rates and pass@k of problems with several judged traces."""
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,13 @@ class Sampled(NamedTuple):
 
     judged: NDArray[np.int64]
     correct: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, counts: Mapping[tuple[int, int], int]) -> Self:
+        """From the number of problems with so many judged traces, so many of them correct."""
+        pairs = np.array(list(counts), np.int64).reshape(-1, 2)
+        judged, correct = np.repeat(pairs, list(counts.values()), axis=0).T
+        return cls(judged, correct)
 
     @property
     def rates(self) -> NDArray[np.float64]:

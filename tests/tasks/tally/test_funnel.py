@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.conform import rows
 from schemas.tables import DROPPED
-from tasks.funnel import alive, funnel
+from tasks.alive import alive
+from tasks.tally.funnel import drops, funnel
 
 STAGES = ("ingest", "dedupe", "decontaminate")
 
@@ -18,8 +19,8 @@ def dropped(*lines: tuple[str, str, str, str]) -> pa.Table:
 
 
 def test_what_was_dropped_and_why() -> None:
-    steps = funnel(
-        {"problems": 11},
+    stages = {"problems": STAGES}
+    lost = drops(
         dropped(
             ("problems", "file:3", "ingest", "empty question"),
             ("problems", "p1", "dedupe", "near duplicate"),
@@ -28,8 +29,9 @@ def test_what_was_dropped_and_why() -> None:
             ("problems", "p3", "decontaminate", "overlaps gsm8k"),
             ("traces", "t1", "dedupe", "exact duplicate"),
         ),
-        {"problems": STAGES},
+        stages,
     )
+    steps = funnel({"problems": 11}, lost, stages)
     assert [(step.stage, step.before, step.after, step.reasons) for step in steps] == [
         ("ingest", 11, 10, {"empty question": 1}),
         ("dedupe", 10, 8, {"near duplicate": 2}),
@@ -44,8 +46,8 @@ def test_alive_keeps_the_order() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(STAGES[1:]), st.sampled_from("xy")), max_size=30))
-def test_the_funnel_ends_with_what_is_alive(drops: list[tuple[int, str, str]]) -> None:
-    lines = dropped(*(("traces", f"t{row}", stage, reason) for row, stage, reason in drops))
-    steps = funnel({"traces": 10}, lines, {"traces": STAGES})
+def test_the_funnel_ends_with_what_is_alive(lost: list[tuple[int, str, str]]) -> None:
+    lines = dropped(*(("traces", f"t{row}", stage, reason) for row, stage, reason in lost))
+    steps = funnel({"traces": 10}, drops(lines, {"traces": STAGES}), {"traces": STAGES})
     assert steps[-1].after == alive(pa.table({"trace_id": [f"t{n}" for n in range(10)]}), "traces", lines).num_rows
     assert sum(sum(step.reasons.values()) for step in steps) == steps[0].before - steps[-1].after

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import SourceError
 from schemas.tables import LABELS
-from tasks.verify.agreement import agreements, wilson
+from tasks.tally.agreement import Agreement, agreements, compared, disagreements, told, wilson
 
 
 def tables(pairs: list[tuple[str | None, str]]) -> tuple[pa.Table, pa.Table]:
@@ -24,6 +24,10 @@ def tables(pairs: list[tuple[str | None, str]]) -> tuple[pa.Table, pa.Table]:
     return traces, verdicts
 
 
+def measured(pairs: list[tuple[str | None, str]]) -> Agreement:
+    return agreements(told(compared(*tables(pairs))))["math"]
+
+
 def test_each_way_to_disagree_is_counted_and_listed() -> None:
     pairs: list[tuple[str | None, str]] = [
         ("true", "correct"),
@@ -35,21 +39,26 @@ def test_each_way_to_disagree_is_counted_and_listed() -> None:
         (None, "correct"),
         ("false", "unverifiable"),
     ]
-    found = agreements(*tables(pairs))["math"]
+    found = measured(pairs)
     assert (found.labelled, found.agreeing, found.false_positives, found.false_negatives) == (6, 3, 1, 1)
     assert (found.share, found.unverifiable) == (0.5, 1)
-    assert found.disagreements["trace_id"].to_pylist() == ["t2", "t3", "t5"]
-    assert found.disagreements["label"].to_pylist() == [False, True, True]
+    problems = pa.table({"problem_id": ["t2", "t3"], "reference": ["7", None]})
+    listed = disagreements(compared(*tables(pairs)), problems).to_pylist()
+    assert [(row["trace_id"], row["label"], row["reference"]) for row in listed] == [
+        ("t2", False, "7"),
+        ("t3", True, None),
+        ("t5", True, None),
+    ]
 
 
 def test_another_label_and_no_label() -> None:
-    assert not agreements(*tables([("true", "correct")]), label="other")
-    assert not agreements(*tables([("true", "unverifiable"), (None, "correct")]))
+    assert not len(compared(*tables([("true", "correct")]), label="other"))
+    assert not agreements(told(compared(*tables([("true", "unverifiable"), (None, "correct")]))))
 
 
 def test_a_label_that_is_no_truth_value_is_an_error() -> None:
     with pytest.raises(SourceError, match="trace t0: label is_correct is 'maybe'"):
-        agreements(*tables([("maybe", "correct")]))
+        compared(*tables([("maybe", "correct")]))
 
 
 def test_wilson_matches_published_values() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.passrate import Sampled, coverage, histogram, pass_at_k, sampled
+from tasks.tally.passrate import Sampled, coverage, histogram, pass_at_k, sampled
 
 
 def problems(*counts: tuple[int, int]) -> Sampled:
@@ -45,3 +45,10 @@ def test_problems_with_too_few_samples_are_left_out() -> None:
 def test_coverage_goes_as_far_as_half_of_the_problems_have_samples() -> None:
     assert list(coverage(problems((8, 1), (8, 2), (4, 4), (16, 0)))) == [1, 2, 4, 8]
     assert coverage(problems()) == {}
+
+
+def test_counts_of_problems_are_problems() -> None:
+    found = Sampled.of({(8, 3): 2, (4, 4): 1})
+    assert sorted(zip(*(one.tolist() for one in found), strict=True)) == [(4, 4), (8, 3), (8, 3)]
+    assert coverage(Sampled.of({})) == {}
+    assert sum(histogram(Sampled.of({}))) == 0

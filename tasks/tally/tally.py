@@ -1,0 +1,105 @@
+"""A round in numbers: rows of TALLIES, which add up over rounds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.conform import rows
+from schemas.tables import TALLIES
+from tasks.alive import alive
+from tasks.tally.agreement import JUDGED, compared, disagreements, told
+from tasks.tally.funnel import drops, entered
+from tasks.tally.passrate import sampled
+
+VERSION: Final = "1"
+COLUMNS: Final[Mapping[str, list[str] | None]] = {
+    "problems": ["problem_id", "reference"],
+    "traces": ["trace_id", "problem_id", "completion_tokens", "source_labels"],
+    "completions": ["completion_tokens"],
+    "standings": ["trace_id", "status"],
+    "verdicts": JUDGED,
+    "dropped": None,
+    "pairs": ["rule"],
+}
+"""The tables of a round that are counted, and which of their columns."""
+PAIRS: Final = "pairs"
+
+Count: TypeAlias = Counter[tuple[str, ...]]
+
+
+class Told(NamedTuple):
+    """What a round comes to."""
+
+    tallies: pa.Table
+    disagreements: pa.Table
+
+
+def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -> Told:
+    """Count a round.
+
+    kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status),
+    `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier, label, status), `pair` (rule),
+    `no pair` (reason).
+
+    Args:
+        tables: those that COLUMNS names.
+        stages: those that may drop rows of `problems` and `traces`, in order.
+
+    Raises:
+        SourceError: a label that came along is neither a truth value nor a number.
+    """
+    problems, traces, dropped = tables["problems"], tables["traces"], tables["dropped"]
+    standings = tables["standings"]
+    kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
+    judged = compared(traces, tables["verdicts"])
+    found: dict[str, Count] = {
+        "entered": Counter({(name,): entered(tables[name], name, dropped) for name in stages}),
+        "dropped": Counter(drops(dropped, stages)),
+        "tokens": _tokens(traces, tables["completions"]),
+        "verdict": _counted(standings, "status"),
+        "kept": _counted(kept, "status"),
+        "sampled": _sampled(traces, standings),
+        "agreement": Counter(told(judged)),
+        "pair": _counted(tables["pairs"], "rule"),
+        "no pair": _counted(dropped.filter(pc.equal(dropped["table"], pa.scalar(PAIRS))), "reason"),
+    }
+    return Told(_table(found), disagreements(judged, problems))
+
+
+def added_up(tallies: pa.Table) -> dict[str, Count]:
+    """Rows of TALLIES by kind, those with the same key summed."""
+    found: dict[str, Count] = {}
+    for row in tallies.to_pylist():
+        found.setdefault(str(row["kind"]), Counter())[tuple(row["key"])] += int(row["rows"])
+    return found
+
+
+def _tokens(*tables: pa.Table) -> Count:
+    """All tokens that were sampled; none where nothing was."""
+    sums = [pc.sum(one["completion_tokens"]).as_py() for one in tables]
+    return Counter(
+        {(): sum(int(one) for one in sums if one is not None)} if any(one is not None for one in sums) else {}
+    )
+
+
+def _counted(table: pa.Table, column: str) -> Count:
+    counted: list[dict[str, Any]] = table[column].value_counts().to_pylist()
+    return Counter({(str(one["values"]),): int(one["counts"]) for one in counted})
+
+
+def _sampled(traces: pa.Table, standings: pa.Table) -> Count:
+    pairs, counts = np.unique(np.stack(sampled(traces, standings), axis=1), axis=0, return_counts=True)
+    return Counter({tuple(map(str, pair)): int(count) for pair, count in zip(pairs, counts, strict=True)})
+
+
+def _table(found: Mapping[str, Count]) -> pa.Table:
+    records: list[dict[str, object]] = [
+        {"kind": kind, "key": list(key), "rows": count}
+        for kind, counts in found.items()
+        for key, count in sorted(counts.items())
+    ]
+    return rows(records, TALLIES, at="tally")
