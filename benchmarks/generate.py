@@ -17,7 +17,7 @@ since max_tokens does, from `--longest` down to its 32nd part, and since the mod
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -54,7 +54,7 @@ def vllm_sides(todo: Work, options: argparse.Namespace) -> Iterator[Sides]:
     """The stage and the loop on vLLM in this process."""
     engine = {"vllm": {"engine_args": start_options(options.memory)}}
     with ExitStack() as running:
-        sides = [
+        sides: list[Callable[[], Side]] = [
             lambda: running.enter_context(_ours(todo, options, engine)),
             lambda: running.enter_context(BareVllm(options.model, options.memory, todo.requests)),
         ]

@@ -20,7 +20,7 @@ from tasks.embed.store import embed
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.standing import standing_as
-from tasks.text.strings import filtered
+from tasks.text.strings import filtered_parts
 
 _NOT_OF_PROBLEMS: Final = {**DedupeConfig.UNSEEN, "traces": True, "across_verdicts": True}
 _NOT_OF_TRACES: Final = {**DedupeConfig.UNSEEN, "problems": True, "same_reference_only": True, "semantic": True}
@@ -75,7 +75,7 @@ def _twins(lake: Lake, one: Tables, earlier: Tables, config: DedupeConfig) -> Ta
         problems = lake.rows(sketches, "sketches", COMPARED)
         wanted, known = _candidates(lake, earlier, problems, config)
         every = np.concatenate([wanted, np.ones(len(problems), np.bool_)])
-        shingles = filtered(lake.parts(joined(earlier, sketches), "sketches", "shingles"), every)
+        shingles = filtered_parts(lake.parts(joined(earlier, sketches), "sketches", "shingles"), every)
         meanings = lake.rows({"embeddings": vectors}, "embeddings", ["row_id", "vector"])
         dropped = drop_problems(problems, known, _solved(lake, one), config, meanings, shingles)
         watcher().advanced("dedupe: problems", problems.num_rows)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from schemas.conform import conform
 from schemas.errors import SourceError
@@ -56,7 +57,7 @@ def compared(traces: pa.Table, verdicts: pa.Table, label: str = LABEL) -> pa.Tab
     places = positions(verdicts["trace_id"], labelled["trace_id"])
     found = verdicts.filter(pa.array(places >= 0))
     for name in ("problem_id", "label"):
-        found = found.append_column(name, labelled[name].take(pa.array(places[places >= 0])))
+        found = found.append_column(name, labelled[name].take(_numbers(places[places >= 0])))
     return found
 
 
@@ -105,7 +106,7 @@ def disagreements(judged: pa.Table, problems: pa.Table) -> pa.Table:
     )
     found = judged.filter(differs)
     places = positions(found["problem_id"], problems["problem_id"])
-    references = problems["reference"].take(pa.array(places, mask=places < 0))
+    references = problems["reference"].take(_numbers(places, places < 0))
     return conform(found.append_column("reference", references), DISAGREEMENTS, at="tally")
 
 
@@ -133,6 +134,10 @@ def _labelled(traces: pa.Table, label: str) -> pa.Table:
     places = pc.index_in(values, value_set=pa.array(known, pa.string()))
     found = np.array(truths, np.bool_)[np.asarray(places, np.int64)]
     return traces.select(["trace_id", "problem_id"]).append_column("label", pa.array(found))
+
+
+def _numbers(places: NDArray[np.int64], mask: NDArray[np.bool_] | None = None) -> pa.Int64Array:
+    return pa.array(places, pa.int64(), mask=mask)
 
 
 def _truth(value: str) -> bool | None:

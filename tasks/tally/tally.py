@@ -87,8 +87,8 @@ def _tokens(*tables: pa.Table) -> Count:
 
 
 def _counted(table: pa.Table, column: str) -> Count:
-    counted: list[dict[str, Any]] = table[column].value_counts().to_pylist()
-    return Counter({(str(one["values"]),): int(one["counts"]) for one in counted})
+    counted: Any = table[column].value_counts()
+    return Counter({(str(one["values"]),): int(one["counts"]) for one in counted.to_pylist()})
 
 
 def _sampled(traces: pa.Table, standings: pa.Table) -> Count:

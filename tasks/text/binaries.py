@@ -16,14 +16,13 @@ _WORD = 8
 def packed(values: "NDArray[Any]") -> "pa.Array[Any]":
     """Each row of a two-dimensional array as one binary, all of one width."""
     width = values.shape[1] * values.itemsize
-    return pa.Array.from_buffers(pa.binary(width), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+    return pa.Array.from_buffers(pa.binary(width), len(values), [None, _buffer(values)])
 
 
 def packed_rows(rows: Ragged) -> "pa.Array[Any]":
     """Each row's values as one binary."""
     offsets = (rows.offsets * _WORD).astype(np.int64)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(rows.values))]
-    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, _buffer(offsets), _buffer(rows.values)])
 
 
 def unpacked(column: Binaries) -> NDArray[np.uint8]:
@@ -34,8 +33,13 @@ def unpacked(column: Binaries) -> NDArray[np.uint8]:
 
 def unpacked_rows(column: Binaries) -> Ragged:
     """The values of each row, of 64 bits."""
-    lengths = np.asarray(pc.binary_length(column)) // _WORD
+    strings: Any = column
+    lengths = np.asarray(pc.binary_length(strings)) // _WORD
     return Ragged(unpacked(column).view(np.uint64), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def _buffer(values: "NDArray[Any]") -> pa.Buffer:
+    return pa.py_buffer(np.ascontiguousarray(values).data)
 
 
 def _bytes(chunk: "pa.Array[Any]") -> NDArray[np.uint8]:

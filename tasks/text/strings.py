@@ -59,8 +59,11 @@ def batches(texts: Column, *, size: int = BATCH_BYTES) -> Iterator[Strings]:
 
 def filtered(texts: Column, mask: NDArray[np.bool_]) -> Column:
     """The rows of a column that the mask names."""
-    if not callable(texts):
-        return texts.filter(pa.array(mask))
+    return filtered_parts(texts, mask) if callable(texts) else texts.filter(pa.array(mask))
+
+
+def filtered_parts(texts: Parts, mask: NDArray[np.bool_]) -> Parts:
+    """The same of a column that is read part by part."""
 
     def parts() -> Iterator[Texts]:
         before = 0

@@ -75,7 +75,7 @@ def test_a_row_holds_all_that_a_text_is_compared_by() -> None:
     (batch,) = batches(asked["question"])
     expected, shingles = sketch_batch(batch, NEAR, SPLITTING)
     for mine, theirs in zip(sketches_of(found, NEAR), expected, strict=True):
-        assert np.array_equal(mine, theirs)
+        assert np.array_equal(np.asarray(mine), np.asarray(theirs))
     read: dict[int, list[int]] = {}
 
     def keep(rows: Any, sets: Ragged) -> None:
@@ -110,7 +110,7 @@ def test_stored_sketches_find_what_the_texts_do(seed: int, count: int, threads: 
     config = DedupeConfig(problems=NEAR, splitting=SPLITTING, threads=threads, memory_mb=16)
     rows = sketched(table(texts), NEAR, SPLITTING, threads)
     found = drop_problems(rows, rows.slice(0, 0), pa.array([], pa.string()), config)
-    order = np.lexsort((np.arange(count), [len(text.encode()) for text in texts]))
+    order = np.lexsort((np.arange(count), np.array([len(text.encode()) for text in texts])))
     whole = near_duplicates(pa.array([texts[at] for at in order]), NEAR, SPLITTING, effort=Effort(threads=threads))
     gone = {int(order[at]): int(order[keeper]) for at, keeper in enumerate(whole.keepers) if keeper != at}
     named = zip(found["row_id"].to_pylist(), found["duplicate_of"].to_pylist(), strict=True)
@@ -194,7 +194,7 @@ def test_sketches_survive_parquet(tmp_path: Path) -> None:
     pq.write_table(rows, tmp_path / "a.parquet", row_group_size=7)
     back = pq.read_table(tmp_path / "a.parquet", schema=SKETCHES)
     for mine, theirs in zip(sketches_of(back, NEAR), sketches_of(rows, NEAR), strict=True):
-        assert np.array_equal(mine, theirs)
+        assert np.array_equal(np.asarray(mine), np.asarray(theirs))
 
     def parts() -> Iterator[Any]:
         return (batch.column("shingles") for batch in pq.ParquetFile(tmp_path / "a.parquet").iter_batches(11))

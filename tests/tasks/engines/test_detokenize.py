@@ -1,6 +1,7 @@
 """The text of sampled tokens, with the tokenizers' own ways of beginning a text."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,9 @@ def spaced() -> PreTrainedTokenizerBase:
     made = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = decoders.Metaspace()
-    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", eos_token="</s>")
+    build: Any = PreTrainedTokenizerFast
+    built: PreTrainedTokenizerBase = build(tokenizer_object=made, unk_token="<unk>", eos_token="</s>")
+    return built
 
 
 @settings(max_examples=50, deadline=None)
