@@ -153,7 +153,8 @@ class VllmEngine:
         params = _params(package, request, self._context - len(ids))
         # The form with a type is passed on as it is, without a detour through vLLM's thread for tokenizing.
         prompt: Any = {"type": "token", "prompt_token_ids": ids}
-        async for output in llm.generate(prompt, params, str(next(self._numbers))):
+        # What may take longest first: else the batch runs dry behind the last long ones.
+        async for output in llm.generate(prompt, params, str(next(self._numbers)), priority=-int(params.max_tokens or 0)):
             final = output.outputs[0]
         if final.finish_reason not in ("stop", "length"):
             return refused(request, f"vLLM gave it up: {final.finish_reason}")
@@ -213,6 +214,7 @@ def _engine_args(package: _Package, config: Config, model: str, revision: str | 
         "revision": revision,
         "tokenizer_revision": revision,
         "enable_prefix_caching": True,
+        "scheduling_policy": "priority",
     }
     quiet = {"disable_log_stats": True, "use_tqdm_on_load": False}
     try:
