@@ -25,6 +25,36 @@ class Kept(NamedTuple):
     cosines: NDArray[np.float64]
 
 
+class Near(NamedTuple):
+    """Pairs of a row and an item, by position, with their cosines."""
+
+    rows: NDArray[np.int64]
+    items: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+
+
+def nearest(vectors: NDArray[np.float32], items: NDArray[np.float32], count: int, threshold: float) -> Near:
+    """Find for each vector the `count` items closest to it, of those whose cosine is the threshold or more.
+
+    A row's items stand together, best first; of equally close ones the first is better.
+    """
+    theirs, total = on_device(items), max(len(items), 1)
+    found = []
+    for start in range(0, len(vectors), _BLOCK):
+        block = on_device(vectors[start : start + _BLOCK])
+        best = np.empty((len(block), 0), np.int64)
+        for first in range(0, len(items), _CHUNK):
+            scores, places = np.divmod(_highest(block, theirs[first : first + _CHUNK], count), _CHUNK)
+            # One number holds score and place, so that the order is total.
+            keys = scores * total + (total - _CHUNK - first) + places
+            best = -np.sort(-np.hstack([best, keys]), axis=1)[:, :count]
+        scores, places = np.divmod(best, total)
+        rows, ranks = np.nonzero(scores / 10**_DECIMALS >= threshold)
+        found.append(Near(rows + start, total - 1 - places[rows, ranks], scores[rows, ranks] / 10**_DECIMALS))
+    empty = Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    return Near(*map(np.concatenate, zip(empty, *found, strict=True)))
+
+
 def keep_apart(
     vectors: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -92,6 +122,15 @@ def on_device(values: NDArray[Any]) -> "torch.Tensor":
     import torch
 
     return torch.tensor(values, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _highest(block: "torch.Tensor", chunk: "torch.Tensor", count: int) -> NDArray[np.int64]:
+    """Of each row its highest cosines as whole numbers, times _CHUNK, plus _CHUNK - 1 less their places."""
+    import torch
+
+    keys = (block @ chunk.T).mul_(10**_DECIMALS).round_().to(torch.int32)
+    keys.mul_(_CHUNK).add_(torch.arange(_CHUNK - 1, _CHUNK - 1 - len(chunk), -1, device=keys.device, dtype=torch.int32))
+    return keys.topk(min(count, len(chunk)), dim=1).values.cpu().numpy().astype(np.int64)
 
 
 class _Block(NamedTuple):
