@@ -3,6 +3,7 @@
 Some items of every benchmark are changed in one way each, put into other text as well, and looked for. What should not
 be found is measured on the same items. Another item of its benchmark is another problem, so an item that is found for
 one is a false positive (or its benchmark repeats itself); and so is a text of an item's words, shuffled.
+Embeddings hardly see the order of words, and find many of these.
 """
 
 import re
