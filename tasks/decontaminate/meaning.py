@@ -72,9 +72,9 @@ class Session(NamedTuple):
 
 
 def session(lake: Lake, config: DecontaminateConfig, benchmarks: Mapping[str, Benchmark]) -> Session | None:
-    """Nothing where a recipe does not ask for it."""
+    """Nothing where a recipe does not ask for it, or names no benchmark."""
     semantic = config.semantic
-    if semantic is None:
+    if semantic is None or not benchmarks:
         return None
 
     @cache

@@ -138,6 +138,12 @@ def test_each_text_is_embedded_once(lake: Lake, settings: Any, read: list[str]) 
     assert len(read) == 5
 
 
+def test_without_benchmarks_nothing_is_embedded(lake: Lake, settings: Any, read: list[str]) -> None:
+    (made,) = task.decontaminate.fn(lake, [problems(lake, 0, TOLD)], settings({}), Wise())
+    assert (made["contamination"], read) == ((), [])
+    assert task.canaries.fn(lake, settings({}, canaries=5))["canaries"] == ()
+
+
 def test_only_what_is_new_is_compared(lake: Lake, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = list[tuple[int, str]]()
 
