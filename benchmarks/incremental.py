@@ -70,7 +70,7 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
     ):
         twins = dedupe_problems(lake, [{"problems": one["problems"]} for one in rounds], config.dedupe)
         judged = added(rounds, verdicts(lake, config, rounds, models))
-        tables = sifted(lake, config, judged, twins)
+        tables = sifted(lake, config, judged, twins, models)
         began = time.perf_counter()
         summary = conclude(lake, config, tables, models)
         meter.seconds["summary"] = time.perf_counter() - began

@@ -15,6 +15,7 @@ from schemas.refs import ReleaseManifest, Tables
 from schemas.summary import Summary
 from schemas.tables import Status
 from tasks import report
+from tasks.decontaminate.semantic import MODE
 from tasks.export.published import folder
 from tasks.lake import Lake
 from tasks.pictures import pictures
@@ -122,5 +123,8 @@ def _overlaps(lake: Lake, tables: Tables) -> str:
 
 def _overlap(row: dict[str, Any]) -> str:
     where = f"trace `{row['trace_id']}`" if row["trace_id"] else f"problem `{row['problem_id']}`"
+    if row["mode"] == MODE:
+        said = f"; {row['reason']}" if row["reason"] else ""
+        return f"**{row['benchmark']}**, item `{row['item']}`: cosine {row['coverage']:.2f} with {where}{said}"
     head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in {where}"
     return f"{head}\n\n" + fenced("\n…\n".join(span["text"] for span in row["spans"]))

@@ -47,6 +47,15 @@ class CurationConfig(ConfigBase):
     """The stages that may drop rows of a table, in order."""
 
     @model_validator(mode="after")
+    def _semantic_fits(self) -> Self:
+        semantic = self.decontaminate.semantic
+        if semantic and semantic.judge and semantic.judge.model not in self.models:
+            known = ", ".join(self.models) or "none"
+            setting = "decontaminate.semantic.judge.model"
+            raise RecipeError(f"{setting}: {semantic.judge.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
     def _judges_fit(self) -> Self:
         appointed = self.appointed()
         for name, one in appointed.items():

@@ -35,7 +35,7 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     with logged(), Models(config.models) as models:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds = added([imported], verdicts(store, config, [imported], models))
-        tables = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe))
+        tables = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe), models)
         return publish(store, config, tables, conclude(store, config, tables, models))
 
 

@@ -18,6 +18,7 @@ from flows.verdicts import verdicts
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, added, joined
 from schemas.summary import Summary
+from tasks.decontaminate.meaning import ASKING as SAME_PROBLEM
 from tasks.decontaminate.task import decontaminate
 from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
@@ -31,7 +32,7 @@ from tasks.rounds import rounds_of
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
-GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs"}) | ASKING
+GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs", SAME_PROBLEM}) | ASKING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
@@ -101,16 +102,17 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     rounds = rounds_of(store, grown(store, before))
     if not goal.reached and (new := problems(store, joined(asked, *rounds), config.problems, tools.models)):
         rounds.append(new)
-    unsampled = [{name: one[name] for name in ("problems",)} for one in rounds]
+    kinds = ("problems", "completions")
+    unsampled: list[Tables] = [{name: one[name] for name in kinds if name in one} for one in rounds]
     twins = dedupe_problems(store, unsampled, config.dedupe)
     if not goal.reached:
-        unfit = added(twins, decontaminate(store, unsampled, config.decontaminate))
+        unfit = added(twins, decontaminate(store, unsampled, config.decontaminate, tools.models))
         kept = added(rounds, [{"dropped": one["dropped"]} for one in unfit])
         rounds = added(rounds, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
     rounds = added(rounds, verdicts(store, config, rounds, tools.models))
-    return joined(asked, sifted(store, config, rounds, twins))
+    return joined(asked, sifted(store, config, rounds, twins, tools.models))
 
 
 def grown(store: Lake, tables: Tables) -> Tables:

@@ -6,18 +6,24 @@ from flows.config import CurationConfig
 from schemas.refs import Tables, added, joined
 from tasks.decontaminate.task import canaries, decontaminate
 from tasks.dedupe.task import dedupe_traces
+from tasks.engines.flight import Streams
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
 from tasks.tally.store import tallies
 
 
-def sifted(store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables]) -> Tables:
+def sifted(
+    store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables], models: Streams
+) -> Tables:
     """All rounds' tables with all that was dropped, pairs, and what each round comes to in numbers.
 
     `twins` holds the duplicates among their problems.
+
+    Raises:
+        EngineError: a model that is asked about leaks cannot be loaded or reached.
     """
     copies = dedupe_traces(store, rounds, twins, config.dedupe)
-    kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate))
+    kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate, models))
     paired = added(kept, preferences(store, kept, config.preferences))
     counted = tallies(store, paired, config.stages)
     return joined(canaries(store, config.decontaminate), *paired, *counted)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flows.config import CurationConfig
 from schemas.refs import Tables, added
+from tasks.decontaminate.meaning import replies_about
 from tasks.engines.flight import Streams
 from tasks.judge.task import judge, own_replies
 from tasks.lake import Lake
@@ -26,6 +27,10 @@ def verdicts(store: Lake, config: CurationConfig, rounds: Sequence[Tables], mode
 
 
 def replies_before(store: Lake, config: CurationConfig) -> Tables:
-    """What the recipe's judges were told in its last run: that is not asked again."""
-    last = store.last(config.name) if config.judges else None
-    return {"completions": own_replies(store, last.tables, list(config.judges))} if last else {}
+    """What the recipe's judges, and the one of leaks, were told in its last run: that is not asked again."""
+    semantic = config.decontaminate.semantic
+    last = store.last(config.name) if config.judges or (semantic and semantic.judge) else None
+    if last is None:
+        return {}
+    judging = own_replies(store, last.tables, list(config.judges))
+    return {"completions": (*judging, *replies_about(store, last.tables, config.decontaminate.benchmarks))}

@@ -29,8 +29,12 @@ Tables = dict[str, tuple[Ref, ...]]
 
 
 def joined(*several: Tables) -> Tables:
-    """All refs of several stages, by table, in order."""
-    return {name: tuple(ref for one in several for ref in one.get(name, ())) for one in several for name in one}
+    """All refs of several stages, by table, in order, each once: stages may share one, such as a problem's vectors."""
+    return {
+        name: tuple(dict.fromkeys(ref for one in several for ref in one.get(name, ())))
+        for one in several
+        for name in one
+    }
 
 
 def added(rounds: Sequence[Tables], *more: Sequence[Tables]) -> list[Tables]:

@@ -215,7 +215,7 @@ BENCHMARKS: Final = _table(
 
 CONTAMINATION: Final = _table(
     "contamination",
-    2,
+    3,
     _column("problem_id", pa.string()),
     _maybe("trace_id", pa.string()),
     _column("benchmark", pa.string()),
@@ -223,7 +223,9 @@ CONTAMINATION: Final = _table(
     _column("mode", pa.string()),
     _column("coverage", pa.float32()),
     _column("spans", SPANS),
+    _maybe("reason", pa.string()),
 )
+"""In mode `semantic`, `coverage` is the cosine, there are no `spans`, and `reason` is what a judge said, if asked."""
 
 CANARIES: Final = _table(
     "canaries",

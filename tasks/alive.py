@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-ID: Final = {"personas": "persona_id", "problems": "problem_id", "traces": "trace_id"}
+ID: Final = {"personas": "persona_id", "problems": "problem_id", "traces": "trace_id", "benchmarks": "item"}
 
 
 def alive(table: pa.Table, name: str, dropped: pa.Table) -> pa.Table:

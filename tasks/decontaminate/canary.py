@@ -3,10 +3,11 @@
 Some items of every benchmark are changed in one way each, put into other text as well, and looked for. What should not
 be found is measured on the same items. Another item of its benchmark is another problem, so an item that is found for
 one is a false positive (or its benchmark repeats itself); and so is a text of an item's words, shuffled.
+Embeddings hardly see the order of words, and find many of these.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, zip_longest
 from random import Random
@@ -47,10 +48,15 @@ class Planted(NamedTuple):
     text: str
 
 
-def planted(library: Library, config: DecontaminateConfig) -> pa.Table:
+Look = Callable[[Sequence[str]], Iterable[tuple[int, int]]]
+"""Finds items in texts in another way than by n-grams: positions of texts and items."""
+
+
+def planted(library: Library, config: DecontaminateConfig, look: Look | None = None) -> pa.Table:
     """Plant `config.canaries` items, as many of each benchmark, in every way, and look for them (CANARIES).
 
-    A way that leaves an item as it is (no number to change, one sentence only) is left out for it.
+    A way that leaves an item as it is (no number to change, one sentence only) is left out for it. A text counts as
+    found if n-grams find it or `look` does.
     """
     texts = [one for item in _chosen(library, config.canaries) for one in _variants(item, library)]
     # Room for the item itself and its copies beside another one.
@@ -58,6 +64,8 @@ def planted(library: Library, config: DecontaminateConfig) -> pa.Table:
     found: dict[int, set[int]] = {}
     for one in search(pa.array([one.text for one in texts], pa.large_string()), library, several):
         found.setdefault(one.row, set()).add(one.item)
+    for row, item in look([one.text for one in texts]) if look else ():
+        found.setdefault(row, set()).add(item)
     columns: dict[str, list[object]] = {
         "benchmark": [library.benchmarks[one.item] for one in texts],
         "item": [library.names[one.item] for one in texts],

@@ -5,6 +5,8 @@ also flags mere boilerplate, so look at the spans, and list in `keep` what is no
 of the item's words lie in runs shared with this very problem (Tülu 3, Lambert et al. 2024, section 3.2). Of GSM8K's
 1,319 test questions, held against its train questions, `any_ngram` flags 80, nearly all for phrases such as "how many
 hours a week does he spend"; `coverage` flags 2, both the same problem with other names and numbers.
+
+Neither sees an item that was told in other words, which is what `semantic` looks for, beside one of them.
 """
 
 from enum import StrEnum
@@ -15,6 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.base import ConfigBase
 from tasks.decontaminate.benchmarks import BenchmarkConfig
 from tasks.decontaminate.listed import with_listed
+from tasks.decontaminate.semantic import MODE, Semantic
 from tasks.text.words import Splitting
 
 
@@ -38,6 +41,11 @@ class DecontaminateConfig(ConfigBase):
     )
     traces: bool = Field(default=False, description="compare what traces say too, and drop those that overlap")
     mode: Mode = Field(default=Mode.ANY_NGRAM, description="any_ngram: one shared n-gram; coverage: see `threshold`")
+    semantic: Semantic | None = Field(
+        default=None,
+        description="beside `mode`, compare problems with items by their embeddings: `{model: …, threshold: 0.85}`. "
+        "Traces are not, for a model reads no more than their beginning",
+    )
     ngram: int = Field(default=8, ge=1, description="words a run")
     threshold: float = Field(
         default=0.5, ge=0, lt=1, description="in mode `coverage`, the share of an item's words above which it overlaps"
@@ -73,6 +81,13 @@ class DecontaminateConfig(ConfigBase):
             return settings | {"benchmarks": benchmarks}
         return settings
 
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _beside(cls, given: Any) -> Any:
+        if given == MODE:
+            raise ValueError(f"{MODE} goes beside any_ngram or coverage: give `semantic: {{model: …}}` instead")
+        return given
+
     @field_validator("keep_items", mode="before")
     @classmethod
     def _names(cls, given: Any) -> Any:
@@ -89,7 +104,7 @@ class DecontaminateConfig(ConfigBase):
         return self
 
     def settings(self, benchmark: str) -> dict[str, Any]:
-        """All that decides what is found to overlap this benchmark."""
+        """All that decides what n-grams are found to overlap this benchmark."""
         rule = ("mode", "ngram", "threshold", "whole_min", "splitting", "max_items")
         kept = sorted(self.keep_items.get(benchmark, ()))
         return self.model_dump(mode="json", include=set(rule)) | {"benchmark": benchmark, "keep_items": kept}

@@ -14,12 +14,14 @@ from schemas.tables import CONTAMINATION, DROPPED
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.overlap import Span
 from tasks.decontaminate.search import Library, gather, search
+from tasks.decontaminate.semantic import MODE
 
 STAGE: Final = "decontaminate"
-VERSION: Final = "2"
+VERSION: Final = "3"
 
 ORPHANED: Final = "its problem overlaps a benchmark"
-EVIDENCE: Final = ("benchmark", "item", "mode", "coverage")
+EVIDENCE: Final = ("benchmark", "item", "mode", "coverage", "reason")
+_VERBS: Final = {MODE: "means the same as"}
 _ORDER: Final = ("problem_id", "trace_id", "benchmark", "item")
 OVERLAP: Final = ["problem_id", "trace_id", *EVIDENCE]
 """The columns of CONTAMINATION that decide what is dropped."""
@@ -36,6 +38,8 @@ def decontaminate(
     problems: pa.Table, traces: pa.Table, benchmarks: pa.Table, config: DecontaminateConfig
 ) -> Decontaminated:
     """Compare every problem's question with every item of every benchmark, and the traces too if `config` says so.
+
+    By n-grams; `config.semantic` takes embeddings, and is the module `semantic`'s.
 
     Args:
         problems: problem_id, question.
@@ -73,6 +77,7 @@ def overlaps(subjects: pa.Table, library: Library, config: DecontaminateConfig) 
         "mode": [config.mode.value] * len(found),
         "coverage": [one.overlap.coverage for one in found],
         "spans": _spans([one.overlap.spans for one in found]),
+        "reason": pa.nulls(len(found), pa.string()),
     }
     return conform(pa.table(columns), CONTAMINATION, at=STAGE).sort_by([(name, "ascending") for name in _ORDER])
 
@@ -135,7 +140,7 @@ def _dropped(table: str, row_id: str, overlap: dict[str, Any] | None) -> dict[st
         "table": table,
         "row_id": row_id,
         "stage": STAGE,
-        "reason": f"overlaps {overlap['benchmark']}" if overlap else ORPHANED,
-        "evidence": overlap and json.dumps({name: overlap[name] for name in EVIDENCE}),
+        "reason": f"{_VERBS.get(overlap['mode'], 'overlaps')} {overlap['benchmark']}" if overlap else ORPHANED,
+        "evidence": overlap and json.dumps({name: overlap[name] for name in EVIDENCE if overlap[name] is not None}),
         "duplicate_of": None,
     }

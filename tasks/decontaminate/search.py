@@ -46,7 +46,7 @@ def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
     Raises:
         RecipeError: an item that is to be kept is none of its benchmark's.
     """
-    items = _without_kept(items, config) if config.keep_items else items
+    items = without_kept(items, config)
     columns: list[list[Any]] = [items[name].to_pylist() for name in ("benchmark", "item", "text")]
     benchmarks, names, texts = columns
     column = items["text"].cast(pa.large_string())
@@ -56,7 +56,14 @@ def gather(items: pa.Table, config: DecontaminateConfig) -> Library:
     return Library(benchmarks, names, texts, words.lengths, numbers, indexes)
 
 
-def _without_kept(items: pa.Table, config: DecontaminateConfig) -> pa.Table:
+def without_kept(items: pa.Table, config: DecontaminateConfig) -> pa.Table:
+    """Benchmarks' items (benchmark, item) but for `config.keep_items`.
+
+    Raises:
+        RecipeError: an item that is to be kept is none of its benchmark's.
+    """
+    if not config.keep_items:
+        return items
     rows: list[tuple[Any, Any]] = list(zip(items["benchmark"].to_pylist(), items["item"].to_pylist(), strict=True))
     here = {benchmark for benchmark, _ in rows}
     kept = {(name, item) for name, several in config.keep_items.items() if name in here for item in several}

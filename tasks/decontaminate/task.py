@@ -3,18 +3,19 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.refs import Ref, Stage, Tables, joined
-from tasks.decontaminate import benchmarks, canary
+from schemas.refs import Ref, Stage, Tables, added, joined
+from tasks.decontaminate import benchmarks, canary, meaning
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import OVERLAP, STAGE, VERSION, drop_overlaps, overlaps
 from tasks.decontaminate.search import Library, gather
+from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
 from tasks.sources import digests
@@ -27,21 +28,29 @@ class _Session(NamedTuple):
     config: DecontaminateConfig
     items: dict[str, Ref]
     """Each benchmark's items."""
+    meanings: meaning.Session | None
+    """Where problems are compared by meaning too."""
     library: Callable[[tuple[str, ...]], Library]
     """Some benchmarks, ready to be looked up."""
 
 
 @task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
-def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateConfig) -> list[Tables]:
+def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateConfig, models: Streams) -> list[Tables]:
     """Drop each round's problems that overlap a benchmark, with the spans as evidence; traces, where settings say so.
 
     Every benchmark is compared with every round's problems (and traces) in a table of its own, so that of what is
-    added only the new is run.
+    added only the new is run. With `config.semantic` a round gives its problems' `embeddings` as well, and what its
+    judge was asked as `completions`; a round that has these from before is not asked for them again.
+
+    Raises:
+        EngineError: a model cannot be loaded or reached; every reply that came before is stored.
     """
     session = _session(lake, config)
     asked = [(*one["problems"], *(one.get("traces", ()) if config.traces else ())) for one in rounds]
     with reported(STAGE, lake.row_count([ref for subjects in asked for ref in subjects])):
         found = [joined({"contamination": ()}, *(_compared(session, ref) for ref in subjects)) for subjects in asked]
+        if alike := session.meanings:
+            found = added(found, [meaning.resembled(alike, one, models) for one in rounds])
         return [
             joined(mine, _dropped(lake, one, mine["contamination"], config))
             for one, mine in zip(rounds, found, strict=True)
@@ -62,7 +71,8 @@ def _session(lake: Lake, config: DecontaminateConfig) -> _Session:
     def library(names: tuple[str, ...]) -> Library:
         return gather(lake.rows({"benchmarks": tuple(items[name] for name in names)}, "benchmarks"), config)
 
-    return _Session(lake, config, items, library)
+    stored = {name: meaning.Benchmark(ref, _content(lake, ref)) for name, ref in items.items()}
+    return _Session(lake, config, items, meaning.session(lake, config, stored), library)
 
 
 def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
@@ -84,7 +94,7 @@ def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
 
 def _compared(session: _Session, subjects: Ref) -> Tables:
     """One table of problems or traces against every benchmark. Those that are missing are looked up all at once."""
-    lake, config, items, library = session
+    lake, config, items, _, library = session
     stages = {
         name: Stage(
             name="contamination",
@@ -123,18 +133,21 @@ def _content(lake: Lake, ref: Ref) -> str:
 
 
 def _canaries(session: _Session) -> Tables:
-    lake, config, items, library = session
+    lake, config, items, alike, library = session
     if not config.canaries or not items:
         return {"canaries": ()}
-    settings = {name: config.settings(name) for name in items}
+    settings: dict[str, Any] = {"benchmarks": {name: config.settings(name) for name in items}}
+    if alike:
+        settings |= {"semantic": {"threshold": alike.semantic.threshold, "nearest": alike.semantic.nearest}}
     stage = Stage(
         name="canaries",
         version=canary.VERSION,
-        config={"canaries": config.canaries, "benchmarks": settings},
-        inputs=tuple(items.values()),
+        config={"canaries": config.canaries, **settings},
+        inputs=(*items.values(), *(alike.embedded().values() if alike else ())),
         tables=("canaries",),
     )
-    return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(library(tuple(items)), config)}])
+    look = partial(meaning.canaries, alike) if alike else None
+    return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(library(tuple(items)), config, look)}])
 
 
 def _dropped(lake: Lake, tables: Tables, contamination: tuple[Ref, ...], config: DecontaminateConfig) -> Tables:

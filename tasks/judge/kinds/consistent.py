@@ -14,7 +14,7 @@ from schemas.base import ConfigBase
 from tasks.ids import content_id
 from tasks.judge.contract import Case, Finding, Group, Judgement, KindConfig, UnreadableError
 from tasks.judge.rating import choice_shares
-from tasks.judge.showing import question
+from tasks.showing import question
 
 TASK: Final = (
     "You are shown several answers to one problem. Find what most of them agree on, and choose the answer that is most "

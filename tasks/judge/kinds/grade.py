@@ -11,7 +11,7 @@ from schemas.base import ConfigBase
 from schemas.tables import Status
 from tasks.judge.contract import REFERENCE, Case, Finding, Group, Judgement, KindConfig, Problem
 from tasks.judge.rating import mean_scores
-from tasks.judge.showing import question
+from tasks.showing import question
 
 AGAINST: Final = (
     "You check the answer to a problem against a reference answer that is known to be right. Find the final answer and "

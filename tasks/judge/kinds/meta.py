@@ -14,7 +14,7 @@ from schemas.base import ConfigBase
 from tasks.judge.contract import Case, Finding, Group, Judgement
 from tasks.judge.duel import FORM, Better, DuelConfig, better_of, duels
 from tasks.judge.rating import win_rates
-from tasks.judge.showing import question
+from tasks.showing import question
 
 TASK: Final = (
     "Two judges were told to judge an answer to a problem. Say whose judgement is better: whether it is right about "

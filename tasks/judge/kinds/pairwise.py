@@ -11,7 +11,7 @@ from schemas.base import ConfigBase
 from tasks.judge.contract import Case, Finding, Group, Judgement
 from tasks.judge.duel import FORM, Better, DuelConfig, better_of, duels
 from tasks.judge.rating import win_rates
-from tasks.judge.showing import question
+from tasks.showing import question
 
 TASK: Final = (
     "You compare two answers to a problem and say which is better: first by whether it is right, then by whether its "

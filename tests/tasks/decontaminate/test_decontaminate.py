@@ -67,6 +67,7 @@ def test_a_leak_is_found_with_its_span_and_its_traces_go_too(mode: Mode) -> None
             "mode": mode.value,
             "coverage": 1.0,
             "spans": [{"start": 20, "end": 19 + len(ITEM), "text": ITEM.upper()[:-1]}],
+            "reason": None,
         }
     ]
     assert found.dropped.schema.equals(DROPPED, check_metadata=True)

@@ -13,6 +13,7 @@ from tasks.decontaminate import task
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import overlaps
 from tasks.decontaminate.search import Library
+from tasks.engines.models import Models
 from tasks.lake import Lake
 
 EXAMS = {
@@ -73,7 +74,7 @@ def run(lake: Lake, tables: Tables, config: DecontaminateConfig) -> Tables:
     """Each table of problems is a round; traces belong to the first."""
     rounds: list[Tables] = [{"problems": (ref,)} for ref in tables["problems"]]
     rounds[0]["traces"] = tables.get("traces", ())
-    return joined(task.canaries.fn(lake, config), *task.decontaminate.fn(lake, rounds, config))
+    return joined(task.canaries.fn(lake, config), *task.decontaminate.fn(lake, rounds, config, Models({})))
 
 
 def dropped(lake: Lake, tables: Tables) -> list[tuple[str, str]]:

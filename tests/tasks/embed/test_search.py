@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.embed import search
-from tasks.embed.search import k_centres, keep_apart
+from tasks.embed.search import k_centres, keep_apart, nearest
 
 
 def unit_vectors(rows: int, seed: int, dimensions: int = 6) -> NDArray[np.float32]:
@@ -68,3 +68,52 @@ def test_centres_are_the_farthest_from_each_other() -> None:
 def test_no_more_centres_than_rows() -> None:
     assert sorted(k_centres(unit_vectors(5, 0), 9, seed=0).tolist()) == [0, 1, 2, 3, 4]
     assert k_centres(np.empty((0, 4), np.float32), 3, seed=0).tolist() == []
+
+
+def plain_nearest(
+    vectors: NDArray[np.float32], items: NDArray[np.float32], count: int, threshold: float
+) -> list[tuple[int, int, float]]:
+    cosines = np.round(vectors.astype(np.float64) @ items.T.astype(np.float64), 4)
+    order = [sorted(range(len(items)), key=lambda item: (-row[item], item))[:count] for row in cosines]
+    return [
+        (at, item, cosines[at, item]) for at, row in enumerate(order) for item in row if cosines[at, item] >= threshold
+    ]
+
+
+def halves(rows: int, draw: np.random.Generator) -> NDArray[np.float32]:
+    """Vectors of four halves and two zeros: their cosines are exact, and many are equal."""
+    halves = np.array([0.5, 0.5, 0.5, 0.5, 0, 0]) * draw.choice([-1, 1], (rows, 6))
+    return draw.permuted(halves, axis=1).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.tuples(st.integers(0, 50), st.integers(0, 50)),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.integers(1, 60),
+    st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]),
+)
+def test_the_nearest_are_those_that_plain_numpy_finds(
+    seed: int, sizes: tuple[int, int], blocks: tuple[int, int], count: int, threshold: float
+) -> None:
+    draw = np.random.default_rng(seed)
+    vectors, items = halves(sizes[0], draw), halves(sizes[1], draw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_BLOCK", blocks[0])
+        patch.setattr(search, "_CHUNK", blocks[1])
+        found = nearest(vectors, items, count, threshold)
+    assert [*zip(*(part.tolist() for part in found), strict=True)] == plain_nearest(vectors, items, count, threshold)
+
+
+def test_the_nearest_of_what_is_not_exact() -> None:
+    vectors, items = unit_vectors(300, 1), unit_vectors(2000, 2)
+    found = nearest(vectors, items, 5, 0.9)
+    wide = vectors.astype(np.float64) @ items.T.astype(np.float64)
+    assert np.bincount(found.rows, minlength=300) == pytest.approx(
+        np.minimum((np.round(wide, 4) >= 0.9).sum(axis=1), 5)
+    )
+    assert found.cosines == pytest.approx(wide[found.rows, found.items], abs=6e-5)
+    best = np.sort(wide, axis=1)[:, ::-1]
+    ranks = np.concatenate([np.arange(n) for n in np.bincount(found.rows, minlength=300)])
+    assert found.cosines == pytest.approx(best[found.rows, ranks], abs=6e-5)

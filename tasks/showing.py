@@ -17,16 +17,21 @@ _FORM: Final = "Reply with one JSON object and nothing after it, in this form:"
 
 
 def question(task: str, texts: Mapping[str, str], form: str, characters: int) -> tuple[Message, ...]:
-    """A prompt of `task`, the `texts` by their titles, and the `form` of the reply.
+    """A prompt of `task`, the `texts` by their titles, and the `form` of the reply; the texts as in `fenced`."""
+    return (Message("user", f"{fenced(task, texts, characters)}\n\n{_FORM}\n{form}"),)
 
-    The texts have `characters` together. The mark that fences them stands in none of them.
+
+def fenced(task: str, texts: Mapping[str, str], characters: int) -> str:
+    """What to do, and the `texts` by their titles between lines that hold a mark, which stands in none of them.
+
+    The texts have `characters` together.
     """
     harmless = {title: _CONTROL.sub(r"\g<0> ", text) for title, text in texts.items()}
     most = _level([len(text) for text in harmless.values()], characters)
     shown = {title: cut(text, most) for title, text in harmless.items()}
     mark = mark_for(shown.values())
-    fenced = [f"{mark} {title}\n{text}\n{mark} end of {title}" for title, text in shown.items()]
-    return (Message("user", "\n\n".join([task, _FENCE.format(mark=mark), *fenced, f"{_FORM}\n{form}"])),)
+    blocks = [f"{mark} {title}\n{text}\n{mark} end of {title}" for title, text in shown.items()]
+    return "\n\n".join([task, _FENCE.format(mark=mark), *blocks])
 
 
 def cut(text: str, most: int) -> str:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.judge import showing
-from tasks.judge.showing import cut, mark_for, question
+from tasks import showing
+from tasks.showing import cut, mark_for, question
 
 TEXTS = st.dictionaries(st.text("abcdef ", min_size=1), st.text(max_size=300), min_size=1, max_size=5)
 
