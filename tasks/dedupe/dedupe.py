@@ -22,9 +22,10 @@ from schemas.conform import rows
 from schemas.tables import DROPPED, Status
 from tasks.dedupe.index import Shingled, Stored, sketches_of
 from tasks.dedupe.near import Among, Duplicates, compare, near_duplicates
-from tasks.dedupe.semantic import SEMANTIC, Semantic, semantic_twins
+from tasks.dedupe.semantic import CROWDED, SEMANTIC, Semantic, central, semantic_twins
 from tasks.dedupe.sketch import Near
 from tasks.dedupe.space import MIB, Effort
+from tasks.embed.search import Kept
 from tasks.standing import standing_as
 from tasks.text.strings import Column, filtered
 from tasks.text.words import Punctuation, Splitting
@@ -37,7 +38,7 @@ VERSION: Final = "2"
 
 EXACT: Final = "exact duplicate"
 NEAR: Final = "near duplicate"
-ORPHANED: Final = "its problem is a duplicate"
+ORPHANED: Final = "its problem was dropped"
 
 
 class DedupeConfig(ConfigBase):
@@ -117,9 +118,10 @@ def drop_problems(
         among.labels[:] = np.where(_numpy(pc.is_null(both["reference"]), np.bool_), -1, _dense(both["reference"]))
     gone = _twin_problems(both, among, config, shingles or (lambda: [both["shingles"]]))
     if config.semantic and embeddings is not None:
-        left = _stay(both["problem_id"], gone)
-        apart = int(left[: len(earlier)].sum())
-        gone += _twins_in_meaning(both.filter(left), embeddings, among.only(left), config.semantic, apart)
+        for step in (_twins_in_meaning, _crowded):
+            left = _stay(both["problem_id"], gone)
+            apart = int(left[: len(earlier)].sum())
+            gone += step(both.filter(left), embeddings, among.only(left), config.semantic, apart)
     ours = set(problems["problem_id"].to_pylist())
     return _sorted([row for row in gone if row["row_id"] in ours])
 
@@ -167,9 +169,19 @@ def _twins_in_meaning(
     problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic, apart: int
 ) -> list[Row]:
     found = semantic_twins(problems, embeddings, among, config.threshold, apart)
+    return _close_rows(problems, found, SEMANTIC)
+
+
+def _crowded(problems: pa.Table, embeddings: pa.Table, among: Among, config: Semantic, apart: int) -> list[Row]:
+    if config.centres is None:
+        return []
+    return _close_rows(problems, central(problems, embeddings, among.ids, config.centres, apart), CROWDED)
+
+
+def _close_rows(problems: pa.Table, found: Kept, reason: str) -> list[Row]:
     ids: list[Any] = problems["problem_id"].to_pylist()
     return [
-        _dropped("problems", ids[row], SEMANTIC, {"cosine": round(float(found.cosines[row]), 4)}, ids[keeper])
+        _dropped("problems", ids[row], reason, {"cosine": round(float(found.cosines[row]), 4)}, ids[keeper])
         for row, keeper in enumerate(found.keepers)
         if keeper != row
     ]

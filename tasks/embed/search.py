@@ -91,11 +91,11 @@ def keep_apart(
     return found
 
 
-def k_centres(vectors: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
+def k_centres(vectors: NDArray[np.float32], count: int, seed: int, given: int = 0) -> NDArray[np.int64]:
     """Choose `count` rows that cover all others, each the farthest from those before it; in the order of choice.
 
-    The greedy rule is within twice the best possible radius (Gonzalez 1985). The seed chooses the first. All rows are
-    chosen where there are no more than `count`.
+    The greedy rule is within twice the best possible radius (Gonzalez 1985). The first `given` rows are chosen before
+    any other; without them the seed chooses the first. All rows are chosen where there are no more than `count`.
     """
     import torch
 
@@ -104,7 +104,10 @@ def k_centres(vectors: NDArray[np.float32], count: int, seed: int) -> NDArray[np
     chosen = np.empty(count, np.int64)
     nearest = torch.full((len(vectors),), -2.0, device=rows.device)
     for at in range(count):
-        chosen[at] = np.random.default_rng(seed).integers(len(vectors)) if at == 0 else int(nearest.argmin())
+        if at < given:
+            chosen[at] = at
+        else:
+            chosen[at] = int(nearest.argmin()) if at else np.random.default_rng(seed).integers(len(vectors))
         centre = rows[int(chosen[at])]
         for first in range(0, len(vectors), _CHUNK):
             chunk = slice(first, first + _CHUNK)

@@ -154,7 +154,8 @@ class VllmEngine:
         # The form with a type is passed on as it is, without a detour through vLLM's thread for tokenizing.
         prompt: Any = {"type": "token", "prompt_token_ids": ids}
         # What may take longest first: else the batch runs dry behind the last long ones.
-        async for output in llm.generate(prompt, params, str(next(self._numbers)), priority=-int(params.max_tokens or 0)):
+        name, order = str(next(self._numbers)), -int(params.max_tokens or 0)
+        async for output in llm.generate(prompt, params, name, priority=order):
             final = output.outputs[0]
         if final.finish_reason not in ("stop", "length"):
             return refused(request, f"vLLM gave it up: {final.finish_reason}")

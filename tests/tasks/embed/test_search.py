@@ -65,6 +65,15 @@ def test_centres_are_the_farthest_from_each_other() -> None:
     assert chosen[0] != k_centres(vectors, 12, seed=8)[0]
 
 
+def test_given_centres_come_first() -> None:
+    vectors = unit_vectors(200, seed=3)
+    chosen = k_centres(vectors, 9, seed=7, given=4)
+    assert chosen[:4].tolist() == [0, 1, 2, 3]
+    for count in range(4, 8):
+        nearest = (vectors @ vectors[chosen[:count]].T).max(axis=1)
+        assert nearest[chosen[count]] == pytest.approx(nearest.min(), abs=1e-6)
+
+
 def test_no_more_centres_than_rows() -> None:
     assert sorted(k_centres(unit_vectors(5, 0), 9, seed=0).tolist()) == [0, 1, 2, 3, 4]
     assert k_centres(np.empty((0, 4), np.float32), 3, seed=0).tolist() == []

@@ -11,7 +11,7 @@ from schemas.errors import EngineError, SchemaError
 from schemas.refs import Ref, Stage
 from schemas.tables import PROBLEMS
 from tasks.dedupe.dedupe import DedupeConfig
-from tasks.dedupe.semantic import SEMANTIC, Semantic
+from tasks.dedupe.semantic import CROWDED, SEMANTIC, Semantic
 from tasks.dedupe.task import dedupe_problems
 from tasks.embed import store
 from tasks.embed.model import EmbeddingConfig, load_embedder
@@ -80,6 +80,28 @@ def test_problems_that_mean_the_same_are_dropped_with_their_cosine(lake: Lake) -
     (kept,) = dedupe_problems.fn(lake, [{"problems": refs}], config.model_copy(update={"semantic": strict}))
     assert kept["embeddings"] == found["embeddings"]
     assert len(lake.rows(kept, "dropped")) == 0
+
+
+def test_so_many_problems_are_kept_that_cover_the_others(lake: Lake) -> None:
+    rows = [("a", DOGS, None), ("b", TRAIN, None), ("c", DOGS + " Say why.", None), ("d", TRAIN + " Say why.", None)]
+    settings = {**SETTINGS, "threshold": 1.0, "centres": 2}
+    config = DedupeConfig(problems=None, semantic=Semantic.model_validate(settings))
+    first = {"problems": problems(lake, 0, *rows)}
+    second = {"problems": problems(lake, 1, *reversed(rows))}
+    later = {"problems": problems(lake, 2, ("e", DOGS + " How many?", None), ("f", "Name a prime above 20.", None))}
+    for one in (first, second):
+        (found,) = dedupe_problems.fn(lake, [one], config)
+        gone = {row["row_id"]: row for row in lake.rows(found, "dropped").to_pylist()}
+        assert {frozenset((name, row["duplicate_of"])) for name, row in gone.items()} == {
+            frozenset("ac"),
+            frozenset("bd"),
+        }
+        assert {row["reason"] for row in gone.values()} == {CROWDED}
+    assert config.semantic
+    fewer = config.model_copy(update={"semantic": config.semantic.model_copy(update={"centres": 1})})
+    _, new = dedupe_problems.fn(lake, [first, later], fewer)
+    (row,) = lake.rows(new, "dropped").to_pylist()
+    assert (row["row_id"], row["duplicate_of"] in ("a", "b", "c", "d")) == ("e", True)
 
 
 def test_what_is_no_model_is_said(tmp_path: Path) -> None:
