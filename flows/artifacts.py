@@ -116,15 +116,34 @@ def _sample(verdict: dict[str, str], trace: dict[str, str], problem: dict[str, s
 
 def _overlaps(lake: Lake, tables: Tables) -> str:
     found = lake.rows(tables, "contamination").sort_by([("coverage", "descending"), ("problem_id", "ascending")])
-    blocks = [_overlap(row) for row in found.slice(0, OVERLAPS).to_pylist()]
+    shown = found.slice(0, OVERLAPS)
+    in_meaning = shown.filter(ds.field("mode") == MODE)
+    texts = _texts(lake, tables, in_meaning, ("problems", ["problem_id", "question"]))
+    texts |= _texts(lake, tables, in_meaning, ("benchmarks", ["item", "benchmark", "text"]))
+    blocks = [_alike(row, texts) if row["mode"] == MODE else _overlap(row) for row in shown.to_pylist()]
     more = found.num_rows - len(blocks)
     return "\n\n".join(blocks + [f"… and {more:,} more in the table `contamination`."] * (more > 0))
 
 
+def _texts(lake: Lake, tables: Tables, rows: pa.Table, where: tuple[str, list[str]]) -> dict[tuple[str, ...], str]:
+    """A table's last column by those before it, for the rows that have the first one's values."""
+    table, columns = where
+    wanted = ds.field(columns[0]).isin(rows[columns[0]].unique())
+    found = lake.dataset(table, tables.get(table, ())).to_table(columns=columns, filter=wanted)
+    return {tuple(key): text for *key, text in zip(*(found[name].to_pylist() for name in columns), strict=True)}
+
+
+def _where(row: dict[str, Any]) -> str:
+    return f"trace `{row['trace_id']}`" if row["trace_id"] else f"problem `{row['problem_id']}`"
+
+
+def _alike(row: dict[str, Any], texts: dict[tuple[str, ...], str]) -> str:
+    said = f"; {row['reason']}" if row["reason"] else ""
+    head = f"**{row['benchmark']}**, item `{row['item']}`: cosine {row['coverage']:.2f} with {_where(row)}{said}"
+    both = (texts[row["item"], row["benchmark"]], texts[row["problem_id"],])
+    return "\n\n".join([head, *(fenced(text[:_EXCERPT]) for text in both)])
+
+
 def _overlap(row: dict[str, Any]) -> str:
-    where = f"trace `{row['trace_id']}`" if row["trace_id"] else f"problem `{row['problem_id']}`"
-    if row["mode"] == MODE:
-        said = f"; {row['reason']}" if row["reason"] else ""
-        return f"**{row['benchmark']}**, item `{row['item']}`: cosine {row['coverage']:.2f} with {where}{said}"
-    head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in {where}"
+    head = f"**{row['benchmark']}**, item `{row['item']}`: {row['coverage']:.0%} of it in {_where(row)}"
     return f"{head}\n\n" + fenced("\n…\n".join(span["text"] for span in row["spans"]))

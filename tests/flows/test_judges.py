@@ -323,6 +323,16 @@ def test_a_refresh_asks_about_new_traces_only(tmp_path: Path, lake: str, wise: s
 LEAKS = f"decontaminate.semantic={{model: {get_model_path()}, device: cpu, threshold: %s, judge: {{model: wise}}}}"
 
 
+def page(key: str) -> str:
+    """The newest artifact of this key."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
+    return next(str(one.data) for one in found if one.key == key)
+
+
 def told_apart(content: str) -> Any:
     """By the number of the basket."""
     baskets = re.findall(r"Basket (\d+)", content)
@@ -345,6 +355,9 @@ def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grade
         ("semantic", "0", "m: the same problem"),
         ("semantic", "1", "m: the same problem"),
     ]
+    shown = page("contamination")
+    assert "item `1`: cosine 0.9" in shown
+    assert f"m: the same problem\n\n```text\n{told.replace('basket', 'Basket')}\n```" in shown
     assert [one.overlapped for one in release.summary.benchmarks] == [2]
     assert release.summary.tokens == 10 * asked
     assert len(newest(lake, "embeddings")) == 16
