@@ -5,6 +5,7 @@ Text that a model wrote stands in fences only: the page would render it as Markd
 
 import base64
 import re
+from textwrap import TextWrapper
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,14 @@ SAMPLES = 3
 """Traces shown of each verdict."""
 OVERLAPS = 30
 _EXCERPT = 1_500
+_WRAP = TextWrapper(
+    width=80,
+    expand_tabs=False,
+    replace_whitespace=False,
+    drop_whitespace=False,
+    break_long_words=False,
+    break_on_hyphens=False,
+)
 _PICTURES = {
     "funnel.png": "What each stage left, and what it dropped",
     "pass_rates.png": "Problems by pass rate",
@@ -56,10 +65,11 @@ def show_release(lake: Lake, release: ReleaseManifest) -> None:
 
 
 def fenced(text: str) -> str:
-    """The text as it is, in a fence longer than any in it."""
+    """The text in a fence that nothing in it ends; long lines are broken, for the page would not show them whole."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    lines = "\n".join(map(_WRAP.fill, text.split("\n")))
+    return f"{fence}text\n{lines}\n{fence}"
 
 
 def _page(key: str, description: str, markdown: str) -> None:

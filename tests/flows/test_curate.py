@@ -190,3 +190,7 @@ def test_the_page_shows_funnel_and_samples(recipe: str, lake: str) -> None:
 def test_what_a_model_wrote_is_shown_not_rendered() -> None:
     assert fenced("![x](http://example.org/x.png)") == "```text\n![x](http://example.org/x.png)\n```"
     assert fenced("a\n```\nb").startswith("````text\n")
+    long = "    indented\n\n" + "word " * 40
+    shown = fenced(long).split("\n", 1)[1].rsplit("\n", 1)[0]
+    assert max(map(len, shown.split("\n"))) <= 80
+    assert shown.replace("\n", "") == long.replace("\n", "")
