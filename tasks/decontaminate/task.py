@@ -26,7 +26,7 @@ class _Session(NamedTuple):
 
     lake: Lake
     config: DecontaminateConfig
-    items: dict[str, Ref]
+    items: Mapping[str, meaning.Benchmark]
     """Each benchmark's items."""
     meanings: meaning.Session | None
     """Where problems are compared by meaning too."""
@@ -61,7 +61,7 @@ def decontaminate(lake: Lake, rounds: Sequence[Tables], config: DecontaminateCon
 def canaries(lake: Lake, config: DecontaminateConfig) -> Tables:
     """The benchmarks, and how many of the copies that were planted of them these settings find."""
     session = _session(lake, config)
-    return joined({"benchmarks": tuple(session.items.values())}, _canaries(session))
+    return joined({"benchmarks": tuple(one.ref for one in session.items.values())}, _canaries(session))
 
 
 def _session(lake: Lake, config: DecontaminateConfig) -> _Session:
@@ -69,13 +69,12 @@ def _session(lake: Lake, config: DecontaminateConfig) -> _Session:
 
     @cache
     def library(names: tuple[str, ...]) -> Library:
-        return gather(lake.rows({"benchmarks": tuple(items[name] for name in names)}, "benchmarks"), config)
+        return gather(lake.rows({"benchmarks": tuple(items[name].ref for name in names)}, "benchmarks"), config)
 
-    stored = {name: meaning.Benchmark(ref, _content(lake, ref)) for name, ref in items.items()}
-    return _Session(lake, config, items, meaning.session(lake, config, stored), library)
+    return _Session(lake, config, items, meaning.session(lake, config, items), library)
 
 
-def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
+def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> meaning.Benchmark:
     """A benchmark as the lake holds it."""
     stage = Stage(
         name=benchmarks.STAGE,
@@ -89,7 +88,7 @@ def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> Ref:
         tables=("benchmarks",),
     )
     (ref,) = lake.run(stage, lambda: [lambda: {"benchmarks": benchmarks.read_benchmark(name, config)}])["benchmarks"]
-    return ref
+    return meaning.Benchmark(ref, _content(lake, ref))
 
 
 def _compared(session: _Session, subjects: Ref) -> Tables:
@@ -101,10 +100,10 @@ def _compared(session: _Session, subjects: Ref) -> Tables:
             version=VERSION,
             config=config.settings(name),
             inputs=(subjects,),
-            sources={f"benchmark {name}": _content(lake, ref)},
+            sources={f"benchmark {name}": one.content},
             tables=("contamination",),
         )
-        for name, ref in items.items()
+        for name, one in items.items()
     }
     missing = tuple(name for name, stage in stages.items() if not lake.done(stage))
 
@@ -143,7 +142,7 @@ def _canaries(session: _Session) -> Tables:
         name="canaries",
         version=canary.VERSION,
         config={"canaries": config.canaries, **settings},
-        inputs=(*items.values(), *(alike.embedded().values() if alike else ())),
+        inputs=(*(one.ref for one in items.values()), *(alike.embedded().values() if alike else ())),
         tables=("canaries",),
     )
     look = partial(meaning.canaries, alike) if alike else None

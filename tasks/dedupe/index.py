@@ -112,12 +112,8 @@ class Stored:
 
 
 def _distinct(sets: Ragged) -> Ragged:
-    values = np.empty_like(sets.values)
-    ends = distinct(sets, values, sets.offsets[:-1])
-    lengths = ends - sets.offsets[:-1]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.arange(offsets[-1]) + np.repeat(sets.offsets[:-1] - offsets[:-1], lengths)
-    return Ragged(values[places], offsets)
+    values, starts = np.empty_like(sets.values), sets.offsets[:-1]
+    return Ragged.of_runs(values, starts, distinct(sets, values, starts) - starts)
 
 
 def _bands(rows: pa.Table, near: Near) -> NDArray[np.uint32]:

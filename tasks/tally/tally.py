@@ -31,14 +31,14 @@ PAIRS: Final = "pairs"
 Count: TypeAlias = Counter[tuple[str, ...]]
 
 
-class Told(NamedTuple):
+class Counted(NamedTuple):
     """What a round comes to."""
 
     tallies: pa.Table
     disagreements: pa.Table
 
 
-def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -> Told:
+def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -> Counted:
     """Count a round.
 
     kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status),
@@ -67,7 +67,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
         "pair": _counted(tables["pairs"], "rule"),
         "no pair": _counted(dropped.filter(pc.equal(dropped["table"], pa.scalar(PAIRS))), "reason"),
     }
-    return Told(_table(found), disagreements(judged, problems))
+    return Counted(_table(found), disagreements(judged, problems))
 
 
 def added_up(tallies: pa.Table) -> dict[str, Count]:
@@ -81,9 +81,8 @@ def added_up(tallies: pa.Table) -> dict[str, Count]:
 def _tokens(*tables: pa.Table) -> Count:
     """All tokens that were sampled; none where nothing was."""
     sums = [pc.sum(one["completion_tokens"]).as_py() for one in tables]
-    return Counter(
-        {(): sum(int(one) for one in sums if one is not None)} if any(one is not None for one in sums) else {}
-    )
+    known = [int(one) for one in sums if one is not None]
+    return Counter({(): sum(known)} if known else {})
 
 
 def _counted(table: pa.Table, column: str) -> Count:

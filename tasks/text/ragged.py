@@ -20,10 +20,14 @@ class Ragged(NamedTuple):
 
     def take(self, rows: NDArray[np.int64]) -> "Ragged":
         """Some rows, in the order asked for."""
-        lengths = self.lengths[rows]
+        return Ragged.of_runs(self.values, self.offsets[rows], self.lengths[rows])
+
+    @classmethod
+    def of_runs(cls, values: NDArray[np.uint64], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> "Ragged":
+        """Rows that lie anywhere in an array, each from its start on."""
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return Ragged(self.values[positions], offsets)
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return cls(values[positions], offsets)
 
     @classmethod
     def join(cls, parts: Iterable["Ragged"]) -> "Ragged":

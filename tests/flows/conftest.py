@@ -65,6 +65,21 @@ def recipe(tmp_path: Path, traces: Path) -> str:
 
 
 @pytest.fixture
+def page(prefect_server: str) -> Callable[[], dict[str, str]]:
+    """The newest artifact of each key on the Prefect page."""
+
+    def read() -> dict[str, str]:
+        from prefect.client.orchestration import get_client
+        from prefect.client.schemas.sorting import ArtifactSort
+
+        with get_client(sync_client=True) as client:
+            newest_first = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
+        return {str(one.key): str(one.data) for one in reversed(newest_first)}
+
+    return read
+
+
+@pytest.fixture
 def tracemill(prefect_server: str, tmp_path: Path) -> Run:
     """Run the command line in a process of its own, with the lake in `tmp_path/lake`."""
     environment = os.environ | {

@@ -1,6 +1,7 @@
 """The whole flow, from a file of traces to a release that trainers open."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -170,18 +171,9 @@ def test_damage_is_mended_on_the_next_run(recipe: str, lake: str) -> None:
     assert {path: path.stat().st_ino for path in verdicts} == kept
 
 
-def newest_artifacts() -> dict[str, str]:
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.sorting import ArtifactSort
-
-    with get_client(sync_client=True) as client:
-        newest_first = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
-    return {str(one.key): str(one.data) for one in reversed(newest_first)}
-
-
-def test_the_page_shows_funnel_and_samples(recipe: str, lake: str) -> None:
+def test_the_page_shows_funnel_and_samples(recipe: str, lake: str, page: Callable[[], dict[str, str]]) -> None:
     curate(recipe, lake)
-    artifacts = newest_artifacts()
+    artifacts = page()
     assert {"funnel", "samples", "agreement", "contamination", "release"} <= artifacts.keys()
     assert "| dedupe | traces | 48 | 16 | 32 |" in artifacts["funnel"]
     assert artifacts["samples"].count("### correct") == artifacts["samples"].count("### incorrect") == 3

@@ -28,6 +28,7 @@ from schemas.errors import EngineError, RecipeError
 from tasks.lake import Lake
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Page = Callable[[], dict[str, str]]
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -301,36 +302,32 @@ def test_kill_9_loses_no_reply(
     assert "judge grader (grade): 48 judgements, 0 read at the second try, 0 unreadable" in done.stdout
 
 
-def test_a_refresh_asks_about_new_traces_only(tmp_path: Path, lake: str, wise: str, grader: Grader) -> None:
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """The demo with few problems and no majority."""
     recipe = yaml.safe_load((DATA / "recipes/demo.yaml").read_text())
     recipe["problems"]["count"] = 24
     recipe["generate"]["samplers"]["tiny"] |= {"n": 2, "temperatures": [0.7]}
     recipe["verify"].pop("majority")
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(recipe))
-    assert resolve(str(path), [wise, GRADE], RefreshConfig).judges
+    return str(path)
+
+
+def test_a_refresh_asks_about_new_traces_only(small: str, lake: str, wise: str, grader: Grader) -> None:
+    assert resolve(small, [wise, GRADE], RefreshConfig).judges
     settings = [wise, GRADE, "export.formats={sft: {}}"]
     grader.judge = lambda content: {"reason": "who knows", "verdict": "correct"}  # type: ignore[method-assign]
-    first = refresh(str(path), lake, settings)
+    first = refresh(small, lake, settings)
     asked = len(grader.asked)
     assert asked == len(set(grader.asked)) > 0
     assert first.summary.verdicts["correct"] == len([row for row in newest(lake, "traces") if row["text"]])
-    second = refresh(str(path), lake, settings)
+    second = refresh(small, lake, settings)
     assert len(grader.asked) == len(set(grader.asked)) > asked
     assert second.summary.verdicts["correct"] > first.summary.verdicts["correct"]
 
 
 LEAKS = f"decontaminate.semantic={{model: {get_model_path()}, device: cpu, threshold: %s, judge: {{model: wise}}}}"
-
-
-def page(key: str) -> str:
-    """The newest artifact of this key."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.sorting import ArtifactSort
-
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
-    return next(str(one.data) for one in found if one.key == key)
 
 
 def told_apart(content: str) -> Any:
@@ -339,7 +336,7 @@ def told_apart(content: str) -> Any:
     return "yes" if len(baskets) == 2 and baskets[0] == baskets[1] else "no"
 
 
-def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grader, tmp_path: Path) -> None:
+def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grader, tmp_path: Path, page: Page) -> None:
     exam = tmp_path / "exam.jsonl"
     told = "How many clocks are there in basket 2, which holds 2 that are red and 5 that are green?"
     exam.write_text(exam.read_text() + "\n" + json.dumps({"question": told.replace("basket", "Basket")}))
@@ -355,9 +352,10 @@ def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grade
         ("semantic", "0", "m: the same problem"),
         ("semantic", "1", "m: the same problem"),
     ]
-    shown = page("contamination")
+    shown = page()["contamination"]
     assert "item `1`: cosine 0.9" in shown
-    assert f"m: the same problem\n\n```text\n{told[:10]}" in shown
+    unbroken = shown.replace("\n", "")
+    assert f"m: the same problem```text{told.replace('basket', 'Basket')}```" in unbroken
     assert [one.overlapped for one in release.summary.benchmarks] == [2]
     assert release.summary.tokens == 10 * asked
     assert len(newest(lake, "embeddings")) == 16
@@ -373,13 +371,7 @@ def test_a_model_looks_at_leaks(recipe: str, lake: str, wise: str, grader: Grade
     ) == sorted(reasons, key=str)
 
 
-def test_a_refresh_asks_about_new_problems_only(tmp_path: Path, lake: str, wise: str, grader: Grader) -> None:
-    recipe = yaml.safe_load((DATA / "recipes/demo.yaml").read_text())
-    recipe["problems"]["count"] = 24
-    recipe["generate"]["samplers"]["tiny"] |= {"n": 2, "temperatures": [0.7]}
-    recipe["verify"].pop("majority")
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(recipe))
+def test_a_refresh_asks_about_new_problems_only(small: str, lake: str, wise: str, grader: Grader) -> None:
     about_leaks = list[str]()
 
     def judge(content: str) -> Any:
@@ -390,13 +382,13 @@ def test_a_refresh_asks_about_new_problems_only(tmp_path: Path, lake: str, wise:
 
     grader.judge = judge  # type: ignore[method-assign]
     settings = [wise, GRADE, LEAKS % 0.3, "export.formats={sft: {}}", "decontaminate.canaries=0"]
-    refresh(str(path), lake, settings)
+    refresh(small, lake, settings)
     asked = len(about_leaks)
     assert asked == len(set(about_leaks)) > 0
     assert {row["mode"] for row in newest(lake, "contamination")} <= {"coverage"}
-    refresh(str(path), lake, settings, sample=False)
+    refresh(small, lake, settings, sample=False)
     assert len(about_leaks) == asked
-    refresh(str(path), lake, settings)
+    refresh(small, lake, settings)
     assert len(about_leaks) == len(set(about_leaks)) > asked
     replies = [row for row in newest(lake, "completions") if row["kind"] == "same problem: demo-benchmark"]
     assert len(replies) == len({row["completion_id"] for row in replies}) == len(about_leaks)
