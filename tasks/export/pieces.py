@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
 from tasks import plugins
@@ -17,7 +18,8 @@ from tasks.parts import intact, sound_parts, write_part
 
 VERSION: Final = "1"
 PACKAGE: Final = "tasks.export.exporters"
-_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "dropped")
+_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped")
+_STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
 
 class Piece(NamedTuple):
@@ -113,4 +115,11 @@ class _Selected:
             traces=alive(lake.rows(tables, "traces"), "traces", dropped),
             standings=lake.rows(tables, "standings"),
             pairs=lake.rows(tables, "pairs"),
+            references=lake.rows(tables, "references"),
+            verdicts=_of_steps(lake.rows(tables, "verdicts", _STEPS)),
         )
+
+
+def _of_steps(verdicts: pa.Table) -> pa.Table:
+    told = pc.or_(pc.is_valid(verdicts["first_wrong_step"]), pc.is_valid(verdicts["step_scores"]))
+    return verdicts.filter(told)

@@ -1,8 +1,12 @@
 """What an exporter gets and gives."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 import pyarrow as pa
+
+TRAIN: Final = "train"
+VALIDATION: Final = "validation"
 
 
 class Selection(NamedTuple):
@@ -12,18 +16,33 @@ class Selection(NamedTuple):
     traces: pa.Table
     standings: pa.Table
     pairs: pa.Table
+    references: pa.Table
+    """The majority's answers, of problems that have no reference of their own."""
+    verdicts: pa.Table
+    """Those that judge steps (trace_id, verifier, first_wrong_step, step_scores).
+
+    `first_wrong_step` counts from 0 and is -1 where no step is wrong.
+    """
+    split: str = TRAIN
+    """Whose rows these are: TRAIN or VALIDATION."""
 
 
-class Exporter(Protocol):
-    """What a plug-in's `build(config)` returns: a pure function from a selection to a trainer's rows."""
+def _nothing(_rows: Mapping[str, int], /) -> Mapping[str, bytes]:
+    return {}
 
-    @property
-    def id_column(self) -> str:
-        """The column that names a row, the same from release to release."""
 
-    @property
-    def columns(self) -> pa.Schema:
-        """What `rows` gives; the columns of trace ids end in `trace_id`."""
+class Exporter(NamedTuple):
+    """What a plug-in's `build(config)` returns."""
 
-    def rows(self, selection: Selection) -> pa.Table:
-        """The format's rows; what refers to a problem or trace that is no longer there is left out."""
+    id_column: str
+    """The column that names a row, the same from release to release."""
+    columns: pa.Schema
+    """What `rows` gives: `problem_id` is among them; the columns of trace ids end in `trace_id`."""
+    rows: Callable[[Selection], pa.Table]
+    """The format's rows, a pure function; what refers to a problem or trace that is no longer there is left out."""
+    texts: tuple[str, ...] = ()
+    """The columns whose tokens are counted: messages or strings. What follows `prompt` is its completion."""
+    files: Callable[[Mapping[str, int]], Mapping[str, bytes]] = _nothing
+    """Other files of the format's folder by name, from the number of rows by split."""
+    lines: bool = False
+    """Whether trainers read this format as JSON lines: then each split is written so, too."""

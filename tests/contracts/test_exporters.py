@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.errors import PluginError
+from schemas.tables import REFERENCES, VERDICTS
 from tasks import plugins
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
@@ -55,12 +56,15 @@ def selection() -> Selection:
         traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
         standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
         pairs=pairs,
+        references=REFERENCES.empty_table(),
+        verdicts=VERDICTS.empty_table(),
     )
 
 
 @pytest.fixture
 def empty(selection: Selection) -> Selection:
-    return Selection(*(table.slice(0, 0) for table in selection))
+    none = {name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)}
+    return selection._replace(**none)
 
 
 def test_all_are_found() -> None:

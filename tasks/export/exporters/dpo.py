@@ -4,7 +4,8 @@ The prompt ends with the user's turn, since TRL renders it with a generation pro
 answers, since TRL puts an end-of-text token after each. What two answers share stays in both: it cancels in DPO.
 """
 
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -31,25 +32,20 @@ class Config(ConfigBase):
 
 def build(config: Config) -> Exporter:
     """The exporter with these settings."""
-    return _Dpo(config)
+    return Exporter("pair_id", COLUMNS, partial(_rows, config), texts=("prompt", "chosen", "rejected"))
 
 
-class _Dpo(NamedTuple):
-    config: Config
-    id_column: str = "pair_id"
-    columns: pa.Schema = COLUMNS
-
-    def rows(self, selection: Selection) -> pa.Table:
-        """One row a pair, in the order of pairs."""
-        pairs, traces = selection.pairs, selection.traces
-        problem = positions(pairs["problem_id"], selection.problems["problem_id"])
-        chosen, rejected = (positions(pairs[f"{side}_trace_id"], traces["trace_id"]) for side in ("chosen", "rejected"))
-        there = np.flatnonzero((problem >= 0) & (chosen >= 0) & (rejected >= 0))
-        texts = flat(traces["text"])
-        columns: dict[str, Any] = {
-            "prompt": conversations(*prompt(self.config.system, selection.problems, problem[there])),
-            "chosen": conversations(Turn("assistant", texts, chosen[there])),
-            "rejected": conversations(Turn("assistant", texts, rejected[there])),
-            **{name: pairs[name].take(there) for name in _IDS},
-        }
-        return conform(pa.table(columns), COLUMNS, at="export dpo")
+def _rows(config: Config, selection: Selection) -> pa.Table:
+    """One row a pair, in the order of pairs."""
+    pairs, traces = selection.pairs, selection.traces
+    problem = positions(pairs["problem_id"], selection.problems["problem_id"])
+    chosen, rejected = (positions(pairs[f"{side}_trace_id"], traces["trace_id"]) for side in ("chosen", "rejected"))
+    there = np.flatnonzero((problem >= 0) & (chosen >= 0) & (rejected >= 0))
+    texts = flat(traces["text"])
+    columns: dict[str, Any] = {
+        "prompt": conversations(*prompt(config.system, selection.problems, problem[there])),
+        "chosen": conversations(Turn("assistant", texts, chosen[there])),
+        "rejected": conversations(Turn("assistant", texts, rejected[there])),
+        **{name: pairs[name].take(there) for name in _IDS},
+    }
+    return conform(pa.table(columns), COLUMNS, at="export dpo")

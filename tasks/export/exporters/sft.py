@@ -1,6 +1,7 @@
 """Supervised fine-tuning: conversational `messages`, as TRL's SFTTrainer reads them."""
 
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -38,24 +39,19 @@ class Config(ConfigBase):
 
 def build(config: Config) -> Exporter:
     """The exporter with these settings."""
-    return _Sft(config)
+    return Exporter("trace_id", COLUMNS, partial(_rows, config), texts=("messages",))
 
 
-class _Sft(NamedTuple):
-    config: Config
-    id_column: str = "trace_id"
-    columns: pa.Schema = COLUMNS
-
-    def rows(self, selection: Selection) -> pa.Table:
-        """One row a trace, in the order of traces: question, then the whole trace as the answer."""
-        problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
-        chosen = np.flatnonzero(_stands(selection, self.config.statuses) & (problem >= 0))
-        if self.config.per_problem is not None:
-            chosen = _shortest(selection.traces, problem, chosen, self.config.per_problem)
-        turns = prompt(self.config.system, selection.problems, problem[chosen])
-        answer = Turn("assistant", flat(selection.traces["text"]), chosen)
-        columns: dict[str, Any] = {name: selection.traces[name].take(chosen) for name in COLUMNS.names[1:]}
-        return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")
+def _rows(config: Config, selection: Selection) -> pa.Table:
+    """One row a trace, in the order of traces: question, then the whole trace as the answer."""
+    problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
+    chosen = np.flatnonzero(_stands(selection, config.statuses) & (problem >= 0))
+    if config.per_problem is not None:
+        chosen = _shortest(selection.traces, problem, chosen, config.per_problem)
+    turns = prompt(config.system, selection.problems, problem[chosen])
+    answer = Turn("assistant", flat(selection.traces["text"]), chosen)
+    columns: dict[str, Any] = {name: selection.traces[name].take(chosen) for name in COLUMNS.names[1:]}
+    return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")
 
 
 def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bool_]:
