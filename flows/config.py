@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
@@ -88,10 +88,17 @@ class CurateConfig(CurationConfig):
 
     ingest: IngestConfig
 
+    @field_validator("ingest")
+    @classmethod
+    def _has_traces(cls, ingest: IngestConfig) -> IngestConfig:
+        if not ingest.completions:
+            raise ValueError("`completions` names no column with traces")
+        return ingest
+
     @model_validator(mode="before")
     @classmethod
     def _of_this_flow(cls, recipe: Any) -> Any:
-        if "generate" in recipe and "ingest" not in recipe:
+        if "generate" in recipe:
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
         return recipe
 
@@ -99,11 +106,17 @@ class CurateConfig(CurationConfig):
 
 
 class RefreshConfig(CurationConfig):
-    """Generate problems and traces, and curate them. A recipe's name is its data set's: runs add to what is there."""
+    """Generate traces, and curate them, of problems that a model writes or that are there already, or of both.
+
+    A recipe's name is its data set's: runs add to what is there.
+    """
 
     models: dict[str, ModelConfig] = Field(min_length=1, description="the models, by the names that stages use")
     personas: PersonasConfig = PersonasConfig()
-    problems: ProblemsConfig
+    ingest: IngestConfig | None = Field(
+        default=None, description="problems that are there already; with `completions` their gold solutions"
+    )
+    problems: ProblemsConfig | None = Field(default=None, description="problems that a model writes")
     generate: GenerateConfig
     witness: WitnessConfig | None = Field(
         default=None, description="have programs written that bear witness to a majority's answer (verify.majority)"
@@ -116,8 +129,14 @@ class RefreshConfig(CurationConfig):
             raise ValueError("this recipe imports traces: run it with `tracemill curate`")
         return recipe
 
+    @model_validator(mode="after")
+    def _has_problems(self) -> Self:
+        if self.problems is None and self.ingest is None:
+            raise RecipeError("problems: no model writes any, and `ingest` brings none; give one of the two")
+        return self
+
     stages: ClassVar = {
         "personas": ("personas",),
-        "problems": ("problems", "dedupe", "decontaminate", "verify"),
-        "traces": ("generate", "verify", "dedupe", "decontaminate"),
+        "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify"),
+        "traces": ("ingest", "generate", "verify", "dedupe", "decontaminate"),
     }

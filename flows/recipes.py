@@ -14,7 +14,7 @@ from schemas.errors import RecipeError
 from tasks.plugins import explain
 
 DATA: Final = Path(__file__).resolve().parent.parent / "data"
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\$\{[^{}]*\})*))?\}")
 
 Config = TypeVar("Config", bound=ConfigBase)
 
@@ -40,8 +40,8 @@ def names() -> dict[str, str]:
 def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Config:
     """Read a recipe, apply `key.key=value` overrides (values are YAML) and validate.
 
-    `${NAME}` and `${NAME:-default}` in a string stand for environment variables; `${TRACEMILL_DATA}` is the folder
-    that comes with tracemill. Relative paths are relative to the working directory.
+    `${NAME}` and `${NAME:-default}` in a string stand for environment variables, in a default too; `${TRACEMILL_DATA}`
+    is the folder that comes with tracemill. Relative paths are relative to the working directory.
 
     Raises:
         RecipeError: there is no such recipe, it is not YAML, or a key is unknown or has the wrong type.
@@ -131,7 +131,9 @@ def _expanded(value: Any) -> Any:
 
 def _variable(match: re.Match[str]) -> str:
     name, default = match.groups()
-    value = str(DATA) if name == "TRACEMILL_DATA" else os.environ.get(name, default)
+    value = str(DATA) if name == "TRACEMILL_DATA" else os.environ.get(name)
+    if value is None and default is not None:
+        return _VARIABLE.sub(_variable, default)
     if value is None:
         raise RecipeError(
             f"the environment variable {name} is not set; set it, or give a default as ${{{name}:-default}}"

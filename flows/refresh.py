@@ -24,6 +24,7 @@ from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
 from tasks.generate.generate import Goal
 from tasks.generate.task import generate
+from tasks.ingest.task import ingest
 from tasks.judge.task import ASKING
 from tasks.lake import Lake
 from tasks.personas.task import personas
@@ -32,7 +33,7 @@ from tasks.rounds import rounds_of
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
-GROWING: Final = frozenset({"write", "problems", "generate", "screen", "programs", SAME_PROBLEM}) | ASKING
+GROWING: Final = frozenset({"ingest", "write", "problems", "generate", "screen", "programs", SAME_PROBLEM}) | ASKING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
@@ -98,10 +99,10 @@ def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None
 
 def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goal: Goal) -> Tables:
     """New problems and traces, unless the goal is reached already; then every round is curated, if it is not yet."""
-    asked = personas(store, config.personas)
+    asked = personas(store, config.personas) if config.problems else {}
     rounds = rounds_of(store, grown(store, before))
-    if not goal.reached and (new := problems(store, joined(asked, *rounds), config.problems, tools.models)):
-        rounds.append(new)
+    if not goal.reached:
+        rounds += _new(store, config, joined(asked, *rounds), rounds, tools)
     kinds = ("problems", "completions")
     unsampled: list[Tables] = [{name: one[name] for name in kinds if name in one} for one in rounds]
     twins = dedupe_problems(store, unsampled, config.dedupe)
@@ -113,6 +114,13 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
     rounds = added(rounds, verdicts(store, config, rounds, tools.models))
     return joined(asked, sifted(store, config, rounds, twins, tools.models))
+
+
+def _new(store: Lake, config: RefreshConfig, asked: Tables, rounds: Sequence[Tables], tools: Tools) -> list[Tables]:
+    """New problems, of the recipe's source and written by a model: each a round, if there are any."""
+    given = ingest(store, config.ingest, rounds) if config.ingest else {}
+    written = problems(store, joined(asked, given), config.problems, tools.models) if config.problems else {}
+    return [one for one in (given, written) if one]
 
 
 def grown(store: Lake, tables: Tables) -> Tables:

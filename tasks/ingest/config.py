@@ -34,6 +34,11 @@ class CompletionColumns(ConfigBase):
     text: str
     model: str | None = Field(None, description="the model's name, the same for all these completions")
     model_column: str | None = Field(None, description="or the column that names it")
+    source: str | None = Field(
+        None,
+        description="these traces' `source`, such as `gold` for reference solutions; the path unless set",
+    )
+    on_policy: bool | None = Field(None, description="whether the policy to be trained sampled them")
     labels: dict[str, str] = Field(
         default_factory=dict, description="labels that came with the trace, kept in source_labels: {is_correct: column}"
     )
@@ -46,7 +51,9 @@ class IngestConfig(ConfigBase):
 
     source: SourceConfig
     problem: ProblemColumns
-    completions: tuple[CompletionColumns, ...] = Field(min_length=1)
+    completions: tuple[CompletionColumns, ...] = Field(
+        (), description="traces that come along; `curate` takes one at least, `refresh` none or gold solutions"
+    )
     on_bad_row: Literal["fail", "drop"] = Field(
         "fail",
         description="what broken JSON, a wrong type, invalid UTF-8 or an id given twice does: end the run or the row",

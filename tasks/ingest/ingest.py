@@ -5,7 +5,7 @@ run unless the recipe says to drop it too. Rows with the same question share one
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from tasks.ingest.reading import Completion, completions, problem
 from tasks.sources import Row
 from tasks.text.steps import SPLITTER, split_column
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 
 class Imported(NamedTuple):
@@ -32,16 +32,26 @@ class Imported(NamedTuple):
     dropped: pa.Table
 
 
-def import_rows(source: Iterable[Row], config: IngestConfig) -> Iterator[Imported]:
-    """Turn rows into parts of about `config.part_rows` traces; a row's traces stay together.
+class Before(NamedTuple):
+    """What earlier rounds hold: rows of problems that are there already are passed over."""
+
+    problem_ids: Collection[str] = frozenset()
+    rounds: int = 0
+
+
+NOTHING: Final = Before()
+
+
+def import_rows(source: Iterable[Row], config: IngestConfig, before: Before = NOTHING) -> Iterator[Imported]:
+    """Turn rows into parts of about `config.part_rows` traces, or problems; a row's traces stay together.
 
     Raises:
         SourceError: a mapped column is not in the file, or a row is broken and `on_bad_row` is `fail`.
     """
-    importer = _Importer(config)
+    importer = _Importer(config, before)
     for row in source:
         importer.add(row)
-        if len(importer.traces) >= config.part_rows:
+        if max(len(importer.traces), len(importer.problems)) >= config.part_rows:
             yield importer.take()
     yield importer.take()
 
@@ -49,6 +59,7 @@ def import_rows(source: Iterable[Row], config: IngestConfig) -> Iterator[Importe
 @dataclass
 class _Importer:
     config: IngestConfig
+    before: Before
     problems: list[dict[str, Any]] = field(default_factory=list)
     traces: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
@@ -75,7 +86,7 @@ class _Importer:
             for index in range(len(found)):
                 self._drop("traces", f"{row.place}#{index}", UnusableRowError("its problem cannot be used"))
         else:
-            for index, completion in enumerate(found):
+            for index, completion in enumerate(found if problem_id not in self.before.problem_ids else ()):
                 self._trace(row, index, problem_id, completion)
 
     def take(self) -> Imported:
@@ -95,6 +106,8 @@ class _Importer:
             if first != row.place:
                 raise BadRowError("id given twice", f"{found.name!r}, first at {first}")
         name = question_id(self.config.problem.domain, found.question)
+        if name in self.before.problem_ids:
+            return name
         if name not in self.references:
             self.references[name] = found.reference
             self.problems.append(
@@ -108,7 +121,7 @@ class _Importer:
                     "persona_id": None,
                     "source": self.config.source.path,
                     "source_row": row.number,
-                    "round": 0,
+                    "round": self.before.rounds,
                 }
             )
         elif self.references[name] != found.reference:
@@ -130,7 +143,8 @@ class _Importer:
                 "sample_index": self.samples[sampled],
                 "text": text,
                 "model": completion.model,
-                "source": self.config.source.path,
+                "on_policy": completion.on_policy,
+                "source": completion.source or self.config.source.path,
                 "source_row": row.number,
                 "source_labels": list(completion.labels.items()) or None,
             }

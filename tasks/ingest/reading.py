@@ -26,6 +26,8 @@ class Completion(NamedTuple):
     text: str | None
     model: str | None
     labels: dict[str, str]
+    source: str | None = None
+    on_policy: bool | None = None
 
 
 def problem(row: Row, config: IngestConfig) -> Problem:
@@ -66,6 +68,8 @@ def _completions(row: Row, columns: CompletionColumns) -> list[Completion]:
         Completion(
             text=as_text(text, columns.text),
             model=columns.model if columns.model is not None else _label(models[index]),
+            source=columns.source,
+            on_policy=columns.on_policy,
             labels={name: label for name, values in labels.items() if (label := _label(values[index])) is not None},
         )
         for index, text in enumerate(texts)

@@ -1,7 +1,9 @@
 """The bundled model's problems: the same for a seed, worked out right, in many wordings, some of them held out."""
 
+import json
 import re
 from itertools import islice
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,6 +14,9 @@ from data.tiny_reasoner.documents import ASSISTANT, END, documents, solve_prompt
 from data.tiny_reasoner.problems import LENGTHS, is_held_out, problems, tell
 from data.tiny_reasoner.solutions import rewritten_line, solution, step_line, strange_line
 from data.tiny_reasoner.words import FRAMES, HELD_OUT, OCCUPATIONS, PHRASES
+from data.tiny_reasoner.write import write
+
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 SUM = re.compile(r"(\d+) ([-+*/×÷−]) (\d+) = (\d+)")
 WORKED = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "/": int.__floordiv__}
@@ -103,3 +108,13 @@ def test_the_solve_prompt_holds_the_question() -> None:
     rng = Random(0)
     for problem in islice(problems("prompts", held_out=True), 30):
         assert problem.question in solve_prompt(problem, rng)
+
+
+def test_the_bundled_problems_are_what_the_script_writes(tmp_path: Path) -> None:
+    write(tmp_path / "problems.jsonl", 200, "samples", held_out=True)
+    bundled = DATA / "samples/demo-problems.jsonl"
+    assert (tmp_path / "problems.jsonl").read_text() == bundled.read_text()
+    rows = [json.loads(line) for line in bundled.read_text().splitlines()]
+    assert len({row["question"] for row in rows}) == 200
+    assert all(is_held_out(row["question"]) for row in rows)
+    assert all(row["solution"].rstrip(".").endswith(f"\\boxed{{{row['answer']}}}") for row in rows)

@@ -48,6 +48,15 @@ def test_variables(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
         resolve(recipe, ["ingest.source.path=${NOWHERE_SET}/x"], CurateConfig)
 
 
+def test_a_default_may_hold_a_variable(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = ["ingest.source.path=${WHERE:-${ROOT:-/data}/x}/y"]
+    assert resolve(recipe, setting, CurateConfig).ingest.source.path == "/data/x/y"
+    monkeypatch.setenv("ROOT", "${ROOT}")
+    assert resolve(recipe, setting, CurateConfig).ingest.source.path == "${ROOT}/x/y"
+    monkeypatch.setenv("WHERE", "there")
+    assert resolve(recipe, setting, CurateConfig).ingest.source.path == "there/y"
+
+
 def test_overrides(recipe: str) -> None:
     settings = [
         "dedupe.traces.threshold=0.9",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,45 @@ def test_a_run_of_which_nothing_is_left_says_what_was_dropped(generating: str, t
     overrides = ["problems.count=4", "problems.gate.max_chars=10"]
     with pytest.raises(TracemillError, match=r"nothing is left to publish \(dropped: 4 problems by problems\)"):
         refresh(generating, str(tmp_path / "lake"), overrides)
+
+
+GIVEN = """
+name: given
+models: {tiny: {model: "${TRACEMILL_DATA}/models/tiny-reasoner"}}
+ingest:
+  source: {format: jsonl, path: "%s"}
+  problem: {question: question, reference: answer}
+  completions: [{text: solution, source: gold, on_policy: false}]
+generate:
+  samplers: {tiny: {model: tiny, on_policy: true, n: 4, sampling: {max_tokens: 200}}}
+"""
+
+
+def test_problems_that_are_there_are_sampled_and_new_ones_of_the_source_join_them(tmp_path: Path) -> None:
+    samples = (DATA / "samples/demo-problems.jsonl").read_text().splitlines(keepends=True)
+    source, recipe, lake = tmp_path / "problems.jsonl", tmp_path / "given.yaml", str(tmp_path / "lake")
+    source.write_text("".join(samples[:6]))
+    recipe.write_text(GIVEN % source)
+    first = refresh(str(recipe), lake)
+    assert first.summary.kept_verdicts["correct"] > 6  # the gold solutions, and some of the model's
+    old = traces(lake)
+    assert Counter(row["source"] for row in old.values()) == {"gold": 6, "tiny": 24}
+    assert refresh(str(recipe), lake).version == first.version
+    assert traces(lake) == old
+
+    source.write_text("".join(samples[:9]))
+    assert refresh(str(recipe), lake).version == "v2"
+    new = traces(lake)
+    assert old.items() <= new.items()
+    assert Counter(row["source"] for row in new.values()) == {"gold": 9, "tiny": 36}
+    assert problems(lake)["round"].to_pylist() == [0] * 6 + [1] * 3
+
+
+def test_a_recipe_without_problems_says_so(tmp_path: Path) -> None:
+    recipe = tmp_path / "none.yaml"
+    recipe.write_text("name: none\nmodels: {m: {model: x}}\ngenerate: {samplers: {m: {model: m}}}\n")
+    with pytest.raises(TracemillError, match="no model writes any, and `ingest` brings none"):
+        refresh(str(recipe), str(tmp_path / "lake"))
 
 
 def test_without_sampling_what_is_there_is_verified_again(
