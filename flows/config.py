@@ -16,6 +16,8 @@ from tasks.judge.judges import Judge, judges
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
+from tasks.select.queue import QueueConfig
+from tasks.select.select import configured
 from tasks.verify.program import WitnessConfig
 from tasks.verify.rule import NOBODY, OPEN
 from tasks.verify.verify import VerifyConfig
@@ -36,6 +38,10 @@ class CurationConfig(ConfigBase):
     )
     dedupe: DedupeConfig = DedupeConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+    select: tuple[dict[str, dict[str, Any] | None], ...] = Field(
+        default=(), description="selectors, one after another: `- quality: {}`, `- pass_rate: {most: 0.9}`"
+    )
+    queue: QueueConfig | None = Field(default=None, description="wrong traces that people look at first; null: none")
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
     gold: IngestConfig | None = Field(
@@ -53,6 +59,15 @@ class CurationConfig(ConfigBase):
             known = ", ".join(self.models) or "none"
             setting = "decontaminate.semantic.judge.model"
             raise RecipeError(f"{setting}: {semantic.judge.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _selects(self) -> Self:
+        configured(self.select)
+        judge = self.queue.judge if self.queue else None
+        if judge is not None and judge not in self.judges:
+            known = ", ".join(self.judges) or "none"
+            raise RecipeError(f"queue.judge: {judge} is none of the recipe's judges, which are {known}")
         return self
 
     @model_validator(mode="after")
@@ -95,7 +110,7 @@ class CurateConfig(CurationConfig):
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
         return recipe
 
-    stages: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate"))
+    stages: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate", "select"))
 
 
 class RefreshConfig(CurationConfig):
@@ -118,6 +133,6 @@ class RefreshConfig(CurationConfig):
 
     stages: ClassVar = {
         "personas": ("personas",),
-        "problems": ("problems", "dedupe", "decontaminate", "verify"),
-        "traces": ("generate", "verify", "dedupe", "decontaminate"),
+        "problems": ("problems", "dedupe", "decontaminate", "verify", "select"),
+        "traces": ("generate", "verify", "dedupe", "decontaminate", "select"),
     }
