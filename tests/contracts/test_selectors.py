@@ -117,7 +117,7 @@ def test_all_are_tried() -> None:
 
 
 @cases
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(given_=rows, seed=st.integers(0, 99), earlier=st.integers(0, 6))
 def test_what_goes_was_there_and_depends_on_rows_alone(
     name: str, own: dict[str, Any], given_: list[Row], seed: int, earlier: int
@@ -139,7 +139,7 @@ def test_what_goes_was_there_and_depends_on_rows_alone(
 
 
 @cases
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(given_=rows)
 def test_nothing_is_half_dropped(name: str, own: dict[str, Any], given_: list[Row]) -> None:
     """A trace goes with its problem, and a problem with its last trace."""

@@ -28,7 +28,7 @@ PICTURE: Final = (
     r"!\[[^\]\n]*\]\(|<img\b|\\includegraphics"
     r"|(?i:\b(?:figure|diagram|picture|image|photo)s? (?:below|above|shown|(?:to|on) the (?:left|right))\b"
     r"|\b(?:accompanying|attached|following) (?:figure|diagram|picture|image|photo)\b"
-    r"|\b(?:see|shown in|as in|refer to) (?:the|this) (?:figure|diagram|picture|image|photo)\b)"
+    r"|\b(?:see|shown in|as in|refer to) (?:the|this) (?:figure|diagram|picture|image|photo)\s*(?:[.,;:?)]|$))"
 )
 NUMBERED: Final = (
     r"\A\s*(?:\d{1,3}[.)]\s|\([a-z]\)\s|#\d+\b|(?i:(?:problem|question|exercise|example)\s+\d+(?:\.\d+)*\s*[.:)]))"
@@ -71,8 +71,8 @@ def build(config: Config) -> Selector:
 
 
 def _drop(config: Config, pool: Pool) -> Gone:
-    asked = _faults(pool.problems["question"], config.question)
-    told = _faults(pool.texts, config.trace)
+    asked = _faults(pool.problems["question"], config.question, "in the question")
+    told = _faults(pool.texts, config.trace, "in the trace")
     length = _of_length(config, pool)
     reasons = pc.if_else(pa.array(length == ""), told["fault"], pa.array(length))
     return Gone(
@@ -96,11 +96,12 @@ def _of_length(config: Config, pool: Pool) -> NDArray[np.str_]:
     return np.select([short, long], told, "").astype(np.str_)
 
 
-def _faults(texts: Column, patterns: Mapping[str, str]) -> pa.Table:
-    """Of each text the first pattern, by its name, that it matches, and what matches; both null where none does."""
+def _faults(texts: Column, patterns: Mapping[str, str], where: str) -> pa.Table:
+    """Of each text the first pattern, by its name, that it matches, with `where`; and what matches. Null where none."""
     parts = texts() if callable(texts) else texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    named = {f"{name} {where}": pattern for name, pattern in patterns.items()}
     schema = pa.schema([("fault", pa.string()), ("found", pa.string())])
-    return pa.concat_tables([schema.empty_table(), *(_part(part, patterns, schema) for part in parts)])
+    return pa.concat_tables([schema.empty_table(), *(_part(part, named, schema) for part in parts)])
 
 
 def _part(texts: Any, patterns: Mapping[str, str], schema: pa.Schema) -> pa.Table:
