@@ -135,6 +135,6 @@ def _check_names(session: _Session) -> None:
     traces = session.lake.rows(session.everything, "traces", ["model", "source"]) if wanted else None
     if traces is None or not traces.num_rows:
         return
-    known = {str(one) for name in ("model", "source") for one in traces[name].drop_null().unique().to_pylist()}
-    for name in sorted(wanted.keys() - known):
-        raise RecipeError(f"select.{wanted[name]}: no trace is by {name!r}; there are {', '.join(sorted(known))}")
+    known = [one for name in ("model", "source") for one in sorted(map(str, traces[name].drop_null().unique()))]
+    for name in sorted(wanted.keys() - set(known)):
+        raise RecipeError(f"select.{wanted[name]}: no trace is by {name!r}; there are {', '.join(known)}")

@@ -66,7 +66,7 @@ def vectors(count: int) -> Callable[[EmbeddingConfig], pa.Table]:
 
 def pool(given_: list[Row], order: np.random.Generator | None = None, earlier: int = 0) -> Pool:
     """A pool of six problems, of which the first `earlier` are an earlier round's."""
-    problems = [
+    problems: list[dict[str, Any]] = [
         {"problem_id": f"p{at}", "domain": ("math", "code")[at % 2], "question": text, "persona_id": who, "source": "s"}
         for at, (text, who) in enumerate(
             zip(["Why?", "1. How?", "In the figure below?", "a", "b", "c"], "xxyyz", strict=False)
