@@ -16,6 +16,8 @@ from tasks.judge.judges import Judge, judges
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
+from tasks.select.queue import QueueConfig
+from tasks.select.select import configured
 from tasks.verify.program import WitnessConfig
 from tasks.verify.rule import NOBODY, OPEN
 from tasks.verify.verify import VerifyConfig
@@ -36,6 +38,10 @@ class CurationConfig(ConfigBase):
     )
     dedupe: DedupeConfig = DedupeConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+    select: tuple[dict[str, dict[str, Any] | None], ...] = Field(
+        default=(), description="selectors, one after another: `- quality: {}`, `- pass_rate: {most: 0.9}`"
+    )
+    queue: QueueConfig | None = Field(default=None, description="wrong traces that people look at first; null: none")
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
     gold: IngestConfig | None = Field(
@@ -43,8 +49,14 @@ class CurationConfig(ConfigBase):
         description="labelled traces (`is_correct`) on which every run measures its verifiers; no release has them",
     )
 
-    stages: ClassVar[dict[str, tuple[str, ...]]]
-    """The stages that may drop rows of a table, in order."""
+    STAGES: ClassVar[dict[str, tuple[str, ...]]]
+    """The stages that may drop rows of a table, in order; each has a field of its name."""
+
+    @property
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Those of them that this recipe has."""
+        having = {table: tuple(one for one in those if getattr(self, one)) for table, those in self.STAGES.items()}
+        return {table: those for table, those in having.items() if those}
 
     @model_validator(mode="after")
     def _semantic_fits(self) -> Self:
@@ -53,6 +65,15 @@ class CurationConfig(ConfigBase):
             known = ", ".join(self.models) or "none"
             setting = "decontaminate.semantic.judge.model"
             raise RecipeError(f"{setting}: {semantic.judge.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _selects(self) -> Self:
+        configured(self.select)
+        judge = self.queue.judge if self.queue else None
+        if judge is not None and judge not in self.judges:
+            known = ", ".join(self.judges) or "none"
+            raise RecipeError(f"queue.judge: {judge} is none of the recipe's judges, which are {known}")
         return self
 
     @model_validator(mode="after")
@@ -102,7 +123,7 @@ class CurateConfig(CurationConfig):
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
         return recipe
 
-    stages: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate"))
+    STAGES: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate", "select"))
 
 
 class RefreshConfig(CurationConfig):
@@ -135,8 +156,13 @@ class RefreshConfig(CurationConfig):
             raise RecipeError("problems: no model writes any, and `ingest` brings none; give one of the two")
         return self
 
-    stages: ClassVar = {
+    STAGES: ClassVar = {
         "personas": ("personas",),
-        "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify"),
-        "traces": ("ingest", "generate", "verify", "dedupe", "decontaminate"),
+        "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify", "select"),
+        "traces": ("ingest", "generate", "verify", "dedupe", "decontaminate", "select"),
     }
+
+    @property
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """The same; personas are asked only where a model writes problems."""
+        return {table: those for table, those in super().stages.items() if self.problems or table != "personas"}

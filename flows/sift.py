@@ -1,4 +1,4 @@
-"""What is left of verified traces: duplicates and overlaps with benchmarks go, pairs are made of the rest."""
+"""What is left of verified traces: duplicates and overlaps with benchmarks go, selectors choose, pairs are made."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,24 @@ from tasks.dedupe.task import dedupe_traces
 from tasks.engines.flight import Streams
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
+from tasks.select.task import queue, select
 from tasks.tally.store import tallies
 
 
 def sifted(
     store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables], models: Streams
 ) -> Tables:
-    """All rounds' tables with all that was dropped, pairs, and what each round comes to in numbers.
+    """All rounds' tables with all that was dropped, the review queue, pairs, and each round in numbers.
 
     `twins` holds the duplicates among their problems.
 
     Raises:
-        EngineError: a model that is asked about leaks cannot be loaded or reached.
+        RecipeError: a selector names a model or sampler that no trace is by.
+        EngineError: a model that is asked about leaks, or embeds, cannot be loaded or reached.
     """
     copies = dedupe_traces(store, rounds, twins, config.dedupe)
     kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate, models))
-    paired = added(kept, preferences(store, kept, config.preferences))
+    chosen = added(kept, select(store, kept, config.select), queue(store, kept, config.queue))
+    paired = added(chosen, preferences(store, chosen, config.preferences))
     counted = tallies(store, paired, config.stages)
     return joined(canaries(store, config.decontaminate), *paired, *counted)

@@ -54,6 +54,7 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
         pass_rates=histogram(rates),
         agreements=_agreements(lake, joined(tables, measured), both("agreement")),
         judges=_judges(lake, tables),
+        queued=lake.row_count(tables.get("queue", ())) if config.queue else None,
         pairs=_numbers(found, "pair"),
         no_pairs=_numbers(found, "no pair"),
         benchmarks=_benchmarks(lake, tables),

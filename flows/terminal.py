@@ -104,6 +104,8 @@ def show(console: Console, summary: Summary) -> None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
     _benchmarks(console, summary)
+    if summary.queued is not None:
+        console.print(f"review queue: {summary.queued:,} wrong traces (tracemill sql 'from queue')", soft_wrap=True)
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)

@@ -142,6 +142,8 @@ class Summary(ConfigBase):
     benchmarks: tuple[BenchmarkOverlap, ...] = ()
     canaries: tuple[Canary, ...] = ()
     """What decontamination finds of leaks that were planted."""
+    queued: int | None = None
+    """Wrong traces in the review queue; None where the recipe asks for none."""
     pairs: dict[str, int] = Field(default_factory=dict)
     """Pairs by rule."""
     no_pairs: dict[str, int] = Field(default_factory=dict)

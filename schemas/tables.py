@@ -308,6 +308,17 @@ PAIRS: Final = _table(
     _column("shared_prefix", pa.int32()),
 )
 
+QUEUE: Final = _table(
+    "queue",
+    1,
+    _column("trace_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("rank", pa.int32()),
+    _maybe("score", pa.float32()),
+    _column("reason", pa.string()),
+)
+"""Wrong traces that people are to look at, of each round the best first, ranks from 1."""
+
 REWRITES: Final = _table(
     "rewrites",
     1,
@@ -342,6 +353,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "dropped": DROPPED,
     "pairs": PAIRS,
     "disagreements": DISAGREEMENTS,
+    "queue": QUEUE,
     "tallies": TALLIES,
     "rewrites": REWRITES,
 }

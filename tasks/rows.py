@@ -14,6 +14,13 @@ def positions(ids: "pa.ChunkedArray[Any]", among: "pa.ChunkedArray[Any]") -> NDA
     return np.array(found.fill_null(-1), np.int64)
 
 
+def taken(column: "pa.ChunkedArray[Any]", rows: NDArray[np.int64]) -> "pa.ChunkedArray[Any]":
+    """A column's values at these positions, null where one is -1."""
+    places: Any = pa.array(rows, pa.int64(), mask=rows < 0)
+    found: pa.ChunkedArray[Any] = column.take(places)
+    return found
+
+
 def flat(texts: "pa.ChunkedArray[Any]") -> pa.LargeStringArray:
     """A string column as one array to take rows from.
 

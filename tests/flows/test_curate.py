@@ -10,7 +10,8 @@ from datasets import load_dataset
 
 from flows.artifacts import fenced
 from flows.curate import curate
-from schemas.errors import EmptyError
+from flows.query import query
+from schemas.errors import EmptyError, RecipeError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
 
@@ -38,10 +39,12 @@ def test_traces_become_a_release(recipe: str, lake: str) -> None:
         ("verify", "problems"): (16, 16),
         ("dedupe", "problems"): (16, 16),
         ("decontaminate", "problems"): (16, 15),
+        ("select", "problems"): (15, 15),
         ("ingest", "traces"): (48, 48),
         ("verify", "traces"): (48, 48),
         ("dedupe", "traces"): (48, 32),
         ("decontaminate", "traces"): (32, 30),
+        ("select", "traces"): (30, 30),
     }
     assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
     assert release.summary.exported == {"dpo": 15, "sft": 15}
@@ -96,6 +99,28 @@ def test_the_card_explains_each_number(recipe: str, lake: str) -> None:
     names = [stage["name"] for stage in lineage["stages"]]
     assert names[:4] == ["benchmarks", "canaries", "ingest", "contamination"]
     assert {"verify", "dedupe problems", "dedupe traces", "decontaminate", "preferences"} <= set(names)
+
+
+def test_what_is_selected_is_released_and_people_look_at_what_is_wrong(recipe: str, lake: str) -> None:
+    chosen = ["select=[{difficulty: {models: [m], solved: 0.7}}, {caps: {problems: {domain: 4}}}]", "queue={count: 5}"]
+    release = curate(recipe, lake, chosen)
+    assert steps(release)["select", "problems"] == (15, 4)
+    assert steps(release)["select", "traces"] == (30, 8)
+    (last,) = [step for step in release.summary.funnel if (step.stage, step.table) == ("select", "problems")]
+    assert last.reasons == {"caps: more than 4 of one domain": 11}
+    assert release.summary.exported == {"dpo": 4, "sft": 4}
+    assert release.summary.queued == 5
+    rows = query(
+        Lake(lake), "select q.rank, q.reason, s.status from queue q join standings s using (trace_id)"
+    ).to_pylist()
+    assert [(row["rank"], row["status"]) for row in sorted(rows, key=lambda row: int(row["rank"]))] == [
+        (rank, "incorrect") for rank in range(1, 6)
+    ]
+    assert {row["reason"] for row in rows} == {"its answer is that of 1 of 3 traces"}
+    with pytest.raises(RecipeError, match=r"select\.difficulty: no trace is by 'giant'; there are m, "):
+        curate(recipe, lake, ["select=[{difficulty: {models: [giant]}}]"])
+    with pytest.raises(RecipeError, match=r"queue\.judge: wise is none of the recipe's judges"):
+        curate(recipe, lake, ["queue={count: 5, judge: wise}"])
 
 
 def test_running_again_changes_nothing(recipe: str, lake: str) -> None:

@@ -1,6 +1,7 @@
+import numpy as np
 import pyarrow as pa
 
-from tasks.rows import flat, positions
+from tasks.rows import flat, positions, taken
 
 
 def test_positions() -> None:
@@ -8,6 +9,12 @@ def test_positions() -> None:
     assert positions(pa.chunked_array([["c", "x"], ["a"]], pa.string()), among).tolist() == [2, -1, 0]
     assert positions(pa.chunked_array([[]], pa.string()), among).tolist() == []
     assert positions(among, among.slice(0, 0)).tolist() == [-1, -1, -1]
+
+
+def test_what_is_not_there_is_null() -> None:
+    column = pa.chunked_array([["a"], ["b", "c"]], pa.string())
+    assert taken(column, np.array([2, -1, 0])).to_pylist() == ["c", None, "a"]
+    assert taken(column.slice(0, 0), np.array([-1, -1])).to_pylist() == [None, None]
 
 
 def test_flat_joins_chunks() -> None:

@@ -1,0 +1,1 @@
+"""Selectors: one file each, `Config` and `build(config)`, which returns a `tasks.select.contract.Selector`."""
