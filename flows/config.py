@@ -1,5 +1,6 @@
 """What a recipe says: one field per stage."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,10 @@ from tasks.judge.judges import Judge, judges
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
+from tasks.prompts import Prompting
+from tasks.rewrite.config import RewriteConfig
+from tasks.score.config import ScoreConfig
+from tasks.score.scores import ROLLOUTS
 from tasks.verify.program import WitnessConfig
 from tasks.verify.rule import NOBODY, OPEN
 from tasks.verify.verify import VerifyConfig
@@ -36,6 +41,14 @@ class CurationConfig(ConfigBase):
     )
     dedupe: DedupeConfig = DedupeConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+    rewrite: RewriteConfig | None = Field(
+        default=None, description="steps that people have rewritten: a model goes on from them, which makes new traces"
+    )
+    score: ScoreConfig | None = Field(
+        default=None,
+        description="score the steps of verified traces by what continuations of them come to; such verdicts say which "
+        "step is the first wrong one and have no part in where a trace stands",
+    )
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
     gold: IngestConfig | None = Field(
@@ -43,8 +56,14 @@ class CurationConfig(ConfigBase):
         description="labelled traces (`is_correct`) on which every run measures its verifiers; no release has them",
     )
 
-    stages: ClassVar[dict[str, tuple[str, ...]]]
-    """The stages that may drop rows of a table, in order."""
+    every_stage: ClassVar[dict[str, tuple[str, ...]]]
+    """The stages that may drop rows of a table, in order, whatever the recipe says."""
+
+    @property
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Those of this recipe: `rewrite` only where it is asked for."""
+        left_out = () if self.rewrite else ("rewrite",)
+        return {name: tuple(one for one in all_ if one not in left_out) for name, all_ in self.every_stage.items()}
 
     @model_validator(mode="after")
     def _semantic_fits(self) -> Self:
@@ -56,6 +75,14 @@ class CurationConfig(ConfigBase):
         return self
 
     @model_validator(mode="after")
+    def _going_on_fits(self) -> Self:
+        for name, one in (("rewrite", self.rewrite), ("score", self.score)):
+            if one and one.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                raise RecipeError(f"{name}.model: {one.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
     def _judges_fit(self) -> Self:
         appointed = self.appointed()
         for name, one in appointed.items():
@@ -63,11 +90,16 @@ class CurationConfig(ConfigBase):
                 known = ", ".join(self.models) or "none"
                 setting = f"judges.{name}.{one.kind_name}.model"
                 raise RecipeError(f"{setting}: {one.config.model} is none of the recipe's models, which are {known}")
-        if taken := sorted({*self.verify.verifiers, NOBODY} & set(appointed)):
+        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
         self.verify.rule.check(list(self.verify.verifiers), deciding)
         return self
+
+    @property
+    def prompts(self) -> Mapping[str, Prompting]:
+        """How problems were put to models, by the `source` of the traces that came of it."""
+        return {}
 
     def appointed(self) -> dict[str, Judge]:
         """The recipe's judges by name, in the order in which they are asked: that of the rule, then the recipe's.
@@ -102,7 +134,10 @@ class CurateConfig(CurationConfig):
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
         return recipe
 
-    stages: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate"))
+    every_stage: ClassVar = {
+        "problems": ("ingest", "verify", "dedupe", "decontaminate"),
+        "traces": ("ingest", "rewrite", "verify", "dedupe", "decontaminate"),
+    }
 
 
 class RefreshConfig(CurationConfig):
@@ -135,8 +170,13 @@ class RefreshConfig(CurationConfig):
             raise RecipeError("problems: no model writes any, and `ingest` brings none; give one of the two")
         return self
 
-    stages: ClassVar = {
+    every_stage: ClassVar = {
         "personas": ("personas",),
         "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify"),
-        "traces": ("ingest", "generate", "verify", "dedupe", "decontaminate"),
+        "traces": ("ingest", "generate", "rewrite", "verify", "dedupe", "decontaminate"),
     }
+
+    @property
+    def prompts(self) -> Mapping[str, Prompting]:
+        """The samplers', by name."""
+        return self.generate.samplers

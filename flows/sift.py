@@ -9,21 +9,30 @@ from tasks.dedupe.task import dedupe_traces
 from tasks.engines.flight import Streams
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
+from tasks.score.scores import Accepts
+from tasks.score.task import score
 from tasks.tally.store import tallies
 
 
 def sifted(
-    store: Lake, config: CurationConfig, rounds: Sequence[Tables], twins: Sequence[Tables], models: Streams
+    store: Lake,
+    config: CurationConfig,
+    rounds: Sequence[Tables],
+    twins: Sequence[Tables],
+    models: Streams,
+    live: Accepts,
 ) -> Tables:
     """All rounds' tables with all that was dropped, pairs, and what each round comes to in numbers.
 
-    `twins` holds the duplicates among their problems.
+    `twins` holds the duplicates among their problems; `live` tells whether a step's continuations reach the answer.
 
     Raises:
-        EngineError: a model that is asked about leaks cannot be loaded or reached.
+        EngineError: a model that is asked about leaks, or to go on from steps, cannot be loaded or reached.
     """
     copies = dedupe_traces(store, rounds, twins, config.dedupe)
     kept = added(rounds, twins, copies, decontaminate(store, rounds, config.decontaminate, models))
+    if config.score:
+        kept = added(kept, score(store, kept, config.score, models, live, config.prompts))
     paired = added(kept, preferences(store, kept, config.preferences))
     counted = tallies(store, paired, config.stages)
     return joined(canaries(store, config.decontaminate), *paired, *counted)

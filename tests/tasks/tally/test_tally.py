@@ -37,6 +37,7 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
             {
                 "trace_id": pa.array(traces, pa.string()),
                 "problem_id": pa.array([one.split("-")[0] for one in traces], pa.string()),
+                "parent_trace_id": pa.nulls(len(traces), pa.string()),
                 "completion_tokens": pa.array([draw.choice([None, 7]) for _ in traces], pa.int32()),
                 "source_labels": pa.array(labels, LABELS),
             }
