@@ -1,6 +1,6 @@
 """Rewrites as a source has them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -74,13 +74,19 @@ def read(source: Iterable[Row], columns: RewriteColumns) -> Read:
     return Read(tuple(found), tuple(lost))
 
 
-def misplaced(rewrites: Iterable[Rewrite], steps: Mapping[str, int]) -> Iterator[Unusable]:
-    """Those of a trace, or of a step, that there is not; `steps` says how many each trace has."""
+def left(
+    rewrites: Iterable[Rewrite], taken: Collection[tuple[str, int, str]], steps: Mapping[str, int]
+) -> Iterator[Unusable]:
+    """Those whose edit was not `taken`, and why; `steps` says how many each trace has."""
     for one in rewrites:
+        if one.edit in taken:
+            continue
         if one.trace_id not in steps:
             yield Unusable(one.place, "unknown trace", one.trace_id)
         elif one.step >= steps[one.trace_id]:
             yield Unusable(one.place, "no such step", f"step {one.step}, the trace has {steps[one.trace_id]}, from 0")
+        else:
+            yield Unusable(one.place, "rewritten more often than rewrite.rounds", one.trace_id)
 
 
 def dropped(lost: Sequence[Unusable]) -> pa.Table:
@@ -99,7 +105,7 @@ def dropped(lost: Sequence[Unusable]) -> pa.Table:
     return rows(made, DROPPED, at=STAGE)
 
 
-def digest(rewrites: Iterable[NamedTuple | tuple[object, ...]]) -> str:
+def digest(rewrites: Iterable[tuple[Any, ...]]) -> str:
     """What names these rewrites, in any order."""
     return content_id(*sorted(repr(tuple(one)) for one in rewrites))
 

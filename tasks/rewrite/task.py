@@ -20,7 +20,7 @@ from tasks.references import with_references
 from tasks.rewrite.config import RewriteConfig
 from tasks.rewrite.continuing import SAMPLED, Edit, Trace, continued, ids, questions, table
 from tasks.rewrite.outcomes import outcomes as outcomes_of
-from tasks.rewrite.reading import STAGE, Read, Rewrite, Unusable, digest, dropped, misplaced, read
+from tasks.rewrite.reading import STAGE, Read, Rewrite, Unusable, digest, dropped, left, read
 from tasks.sources import read_rows
 
 VERSION: Final = "1"
@@ -103,9 +103,10 @@ def rewrite(
     edits = tuple(sorted({one.edit for one in found.rewrites}))
     sessions = [_Session(lake, one, config, models, prompts, edits) for one in rounds]
     made = [_continued(one) for one in sessions]
+    taken = {edit for _, those in made for edit in those}
     known = {name: len(row["step_offsets"]) for one in sessions for name, row in one.parents.items()}
-    lost = (*found.unusable, *misplaced(found.rewrites, known))
-    return Rewritten(made, _unusable(lake, lost, config))
+    lost = (*found.unusable, *left(found.rewrites, taken, known))
+    return Rewritten([tables for tables, _ in made], _unusable(lake, lost, config))
 
 
 @task(name="outcomes", task_run_name="outcomes of rewrites", cache_policy=NO_CACHE, persist_result=False)
@@ -119,8 +120,8 @@ def _read(config: RewriteConfig) -> Read:
     return read(read_rows(config.source), config.columns)
 
 
-def _continued(session: _Session) -> Tables:
-    """Go on from the round's traces, then from what came of that, as often as there are rewrites of it."""
+def _continued(session: _Session) -> tuple[Tables, list[Edit]]:
+    """Go on from the round's traces, then from what came of that, as often as there are rewrites; which were taken."""
     before = replies_of(session.lake, session.tables, ASKING)
     completions = session.completions(before)
     new: Refs = ()
@@ -138,9 +139,9 @@ def _continued(session: _Session) -> Tables:
         session.parents.update((one["trace_id"], one) for one in traces)
         taken += wave
     if not taken:
-        return {}
+        return {}, taken
     stage = session.stage(TRACED, taken, before + new, ("traces", "dropped"))
-    return joined({"completions": new}, session.lake.run(stage, lambda: [partial(table, traces)]))
+    return joined({"completions": new}, session.lake.run(stage, lambda: [partial(table, traces)])), taken
 
 
 def _fits(edit: Edit, parents: Mapping[str, Trace]) -> bool:
