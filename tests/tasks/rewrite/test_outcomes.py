@@ -1,5 +1,8 @@
 """What came of rewrites, and which of them a person should look at again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tasks.rewrite.outcomes import depth, doubt
@@ -23,5 +26,6 @@ def test_doubts(before: str, after: str, reference: str | None, told: str | None
 
 
 def test_depth() -> None:
-    traces = {"a": {"parent_trace_id": None}, "b": {"parent_trace_id": "a"}, "c": {"parent_trace_id": "b"}}
+    parents: dict[str, str | None] = {"a": None, "b": "a", "c": "b"}
+    traces: dict[str, Mapping[str, Any]] = {name: {"parent_trace_id": one} for name, one in parents.items()}
     assert [depth(one, traces) for one in "abc"] == [0, 1, 2]
