@@ -60,17 +60,19 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
     from flows.verdicts import verdicts
     from schemas.refs import added
     from tasks.dedupe.task import dedupe_problems
+    from tasks.verify.live import LiveVerifier
 
     meter = Meter()
     with (
         mock.patch.object(Task, "__call__", lambda task, *given: task.fn(*given)),
         mock.patch.multiple(artifacts, show=lambda *_: None, show_release=lambda *_: None),
         Models({}) as models,
+        LiveVerifier(config.verify) as live,
         meter.running(),
     ):
         twins = dedupe_problems(lake, [{"problems": one["problems"]} for one in rounds], config.dedupe)
         judged = added(rounds, verdicts(lake, config, rounds, models))
-        tables = sifted(lake, config, judged, twins, models)
+        tables = sifted(lake, config, judged, twins, models, live)
         began = time.perf_counter()
         summary = conclude(lake, config, tables, models)
         meter.seconds["summary"] = time.perf_counter() - began

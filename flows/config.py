@@ -1,5 +1,6 @@
 """What a recipe says: one field per stage."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,10 @@ from tasks.judge.judges import Judge, judges
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
+from tasks.prompts import Prompting
+from tasks.rewrite.config import RewriteConfig
+from tasks.score.config import ScoreConfig
+from tasks.score.scores import ROLLOUTS
 from tasks.select.queue import QueueConfig
 from tasks.select.select import configured
 from tasks.verify.program import WitnessConfig
@@ -42,6 +47,14 @@ class CurationConfig(ConfigBase):
         default=(), description="selectors, one after another: `- quality: {}`, `- pass_rate: {most: 0.9}`"
     )
     queue: QueueConfig | None = Field(default=None, description="wrong traces that people look at first; null: none")
+    rewrite: RewriteConfig | None = Field(
+        default=None, description="steps that people have rewritten: a model goes on from them, which makes new traces"
+    )
+    score: ScoreConfig | None = Field(
+        default=None,
+        description="score the steps of verified traces by what continuations of them come to; such verdicts say which "
+        "step is the first wrong one and have no part in where a trace stands",
+    )
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
     gold: IngestConfig | None = Field(
@@ -77,6 +90,14 @@ class CurationConfig(ConfigBase):
         return self
 
     @model_validator(mode="after")
+    def _going_on_fits(self) -> Self:
+        for name, one in (("rewrite", self.rewrite), ("score", self.score)):
+            if one and one.model not in self.models:
+                known = ", ".join(self.models) or "none"
+                raise RecipeError(f"{name}.model: {one.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
     def _judges_fit(self) -> Self:
         appointed = self.appointed()
         for name, one in appointed.items():
@@ -84,11 +105,16 @@ class CurationConfig(ConfigBase):
                 known = ", ".join(self.models) or "none"
                 setting = f"judges.{name}.{one.kind_name}.model"
                 raise RecipeError(f"{setting}: {one.config.model} is none of the recipe's models, which are {known}")
-        if taken := sorted({*self.verify.verifiers, NOBODY} & set(appointed)):
+        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
         self.verify.rule.check(list(self.verify.verifiers), deciding)
         return self
+
+    @property
+    def prompts(self) -> Mapping[str, Prompting]:
+        """How problems were put to models, by the `source` of the traces that came of it."""
+        return {}
 
     def appointed(self) -> dict[str, Judge]:
         """The recipe's judges by name, in the order in which they are asked: that of the rule, then the recipe's.
@@ -123,7 +149,10 @@ class CurateConfig(CurationConfig):
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
         return recipe
 
-    STAGES: ClassVar = dict.fromkeys(("problems", "traces"), ("ingest", "verify", "dedupe", "decontaminate", "select"))
+    STAGES: ClassVar = {
+        "problems": ("ingest", "verify", "dedupe", "decontaminate", "select"),
+        "traces": ("ingest", "rewrite", "verify", "dedupe", "decontaminate", "select"),
+    }
 
 
 class RefreshConfig(CurationConfig):
@@ -159,10 +188,15 @@ class RefreshConfig(CurationConfig):
     STAGES: ClassVar = {
         "personas": ("personas",),
         "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify", "select"),
-        "traces": ("ingest", "generate", "verify", "dedupe", "decontaminate", "select"),
+        "traces": ("ingest", "generate", "rewrite", "verify", "dedupe", "decontaminate", "select"),
     }
 
     @property
     def stages(self) -> dict[str, tuple[str, ...]]:
         """The same; personas are asked only where a model writes problems."""
         return {table: those for table, those in super().stages.items() if self.problems or table != "personas"}
+
+    @property
+    def prompts(self) -> Mapping[str, Prompting]:
+        """The samplers', by name."""
+        return self.generate.samplers

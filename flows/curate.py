@@ -10,12 +10,13 @@ from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
-from flows.verdicts import replies_before, verdicts
+from flows.verdicts import replies_before, rewritten, verdicts
 from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
 from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
+from tasks.verify.live import LiveVerifier
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
@@ -32,10 +33,12 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models:
+    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
-        rounds = added([imported], verdicts(store, config, [imported], models))
-        tables = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe), models)
+        rounds, unusable = rewritten(store, config, [imported], models)
+        rounds = added(rounds, verdicts(store, config, rounds, models))
+        sound = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe), models, live)
+        tables = joined(unusable, sound)
         return publish(store, config, tables, conclude(store, config, tables, models))
 
 

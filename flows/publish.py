@@ -29,7 +29,7 @@ def _gold(store: Lake, config: CurationConfig, models: Streams) -> Tables:
     labelled = ingest(store, config.gold)
     verify = config.verify.model_copy(update={"majority": None})
     judges = {name: config.judges[name] for name, one in config.appointed().items() if one.decides}
-    measured = config.model_copy(update={"verify": verify, "judges": judges})
+    measured = config.model_copy(update={"verify": verify, "judges": judges, "rewrite": None})
     return joined(labelled, *verdicts(store, measured, [labelled], models))
 
 

@@ -14,7 +14,7 @@ from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
-from flows.verdicts import verdicts
+from flows.verdicts import rewritten, verdicts
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, added, joined
 from schemas.summary import Summary
@@ -25,15 +25,18 @@ from tasks.engines.models import Models
 from tasks.generate.generate import Goal
 from tasks.generate.task import generate
 from tasks.ingest.task import ingest
-from tasks.judge.task import ASKING
+from tasks.judge.task import ASKING as JUDGING
 from tasks.lake import Lake
 from tasks.personas.task import personas
 from tasks.problems.task import problems
+from tasks.rewrite.task import ASKING as REWRITING
 from tasks.rounds import rounds_of
+from tasks.score.task import ASKING as SCORING
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
-GROWING: Final = frozenset({"ingest", "write", "problems", "generate", "screen", "programs", SAME_PROBLEM}) | ASKING
+_SAMPLING: Final = frozenset({"ingest", "write", "problems", "generate", "screen", "programs", SAME_PROBLEM})
+GROWING: Final = _SAMPLING | JUDGING | REWRITING | SCORING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
@@ -112,8 +115,9 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
         rounds = added(rounds, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))
+    rounds, unusable = rewritten(store, config, rounds, tools.models)
     rounds = added(rounds, verdicts(store, config, rounds, tools.models))
-    return joined(asked, sifted(store, config, rounds, twins, tools.models))
+    return joined(asked, unusable, sifted(store, config, rounds, twins, tools.models, tools.live))
 
 
 def _new(store: Lake, config: RefreshConfig, asked: Tables, rounds: Sequence[Tables], tools: Tools) -> list[Tables]:

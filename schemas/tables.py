@@ -321,18 +321,21 @@ QUEUE: Final = _table(
 
 REWRITES: Final = _table(
     "rewrites",
-    1,
+    2,
     _column("item", pa.string()),
     _column("round", pa.int32()),
+    _column("trace_id", pa.string()),
     _column("step", pa.int32()),
     _column("before", pa.string()),
     _column("after", pa.string()),
     _column("reviewer", pa.string()),
-    _column("opened_at", pa.timestamp("ms", tz="UTC")),
-    _column("saved_at", pa.timestamp("ms", tz="UTC")),
+    _maybe("opened_at", pa.timestamp("ms", tz="UTC")),
+    _maybe("saved_at", pa.timestamp("ms", tz="UTC")),
     _maybe("continuation_trace_id", pa.string()),
     _maybe("outcome", pa.string()),
+    _maybe("reason", pa.string()),
 )
+"""A row for each continuation. `outcome` is where it stands, or why it was dropped; `reason` what to look at again."""
 
 TABLES: Final[dict[str, pa.Schema]] = {
     "personas": PERSONAS,

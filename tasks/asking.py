@@ -1,13 +1,13 @@
 """Completions that are no traces, such as problems and judgements: asked of a model, and on disk as they come."""
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
 from schemas.conform import conform
-from schemas.refs import Stage, Tables
+from schemas.refs import Ref, Stage, Tables
 from schemas.tables import COMPLETIONS
 from tasks.engines.contract import Completion, Identity, Request
 from tasks.engines.flight import Streams
@@ -65,6 +65,12 @@ def ask(
                 watcher().advanced(name, len(batch))
 
     return collect(lake, stage, rest)
+
+
+def replies_of(lake: Lake, tables: Tables, stages: Collection[str]) -> tuple[Ref, ...]:
+    """Those of a run's tables of completions that these stages asked for."""
+    made = ((ref, lake.manifest(ref)) for ref in tables.get("completions", ()))
+    return tuple(ref for ref, manifest in made if manifest and manifest.stage.name in stages)
 
 
 def _answer(question: Question, models: Streams, emit: Callable[[_Answered], None]) -> Coroutine[Any, Any, None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from schemas.errors import EngineError
 from tasks.engines.contract import Message
 from tasks.engines.revision import folder_of
+from tasks.text.thinking import OPEN_THINK
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,6 +48,8 @@ class Template:
     def text(self, messages: tuple[Message, ...], prefix: str) -> str:
         """The messages up to where the assistant's turn begins, then exactly `prefix`.
 
+        A template that opens the thinking itself (DeepSeek-R1's distilled ones) leaves that to a prefix that does too.
+
         Raises:
             UnrenderableError: the template turns the messages down.
         """
@@ -59,7 +62,10 @@ class Template:
             )
         except (TemplateError, TypeError, ValueError) as exc:
             raise UnrenderableError(f"the chat template turns the messages down: {exc}") from exc
-        text = str(rendered) + prefix
+        asked = str(rendered)
+        if prefix.startswith(OPEN_THINK) and asked.rstrip().endswith(OPEN_THINK):
+            asked = asked.rstrip().removesuffix(OPEN_THINK)
+        text = asked + prefix
         assert text.endswith(prefix)
         if not _is_unicode(text):
             raise UnrenderableError("the messages or the prefix hold half of a surrogate pair")

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
 from tasks.engines.contract import Sampling
+from tasks.prompts import Prompting
 
 
 class Budget(ConfigBase):
@@ -18,7 +19,7 @@ class Budget(ConfigBase):
     answer: int = Field(default=256, ge=1, description="tokens left for the answer once the thinking is closed")
 
 
-class Sampler(ConfigBase):
+class Sampler(Prompting):
     """Samples from one model.
 
     Sample i of a problem is taken at the i-th temperature of the ladder, round and round.
@@ -32,17 +33,12 @@ class Sampler(ConfigBase):
     )
     temperatures: tuple[float, ...] = Field(default=(0.7,), min_length=1, description="the ladder")
     sampling: Sampling = Field(default=Sampling(), description="everything else; its temperature and seed are not used")
-    prompt: str | None = Field(default=None, description="with {question} in it; the domain's own prompt unless given")
-    system: str | None = Field(default=None, description="the system turn; with `think`, how to think unless given")
-    think: bool = Field(default=False, description="the trace has to think between <think> and </think>, then answer")
     budget: Budget | None = Field(default=None, description="how long it thinks; takes `think`")
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.budget and not self.think:
             raise ValueError("a budget is for thinking between tags: set think: true")
-        if self.prompt is not None and "{question}" not in self.prompt:
-            raise ValueError("prompt needs {question} in it")
         return self
 
 

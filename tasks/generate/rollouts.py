@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from tasks.engines.contract import Completion, Request, Samples
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.forcing import complete_within
-from tasks.generate.prompts import messages
 from tasks.generate.screen import fault
 from tasks.ids import content_id
+from tasks.prompts import messages
 from tasks.text.thinking import whole_thinking
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from tasks.tally.agreement import JUDGED, compared, disagreements, told
 from tasks.tally.funnel import drops, entered
 from tasks.tally.passrate import sampled
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "problems": ["problem_id", "reference"],
-    "traces": ["trace_id", "problem_id", "completion_tokens", "source_labels"],
+    "traces": ["trace_id", "problem_id", "parent_trace_id", "completion_tokens", "source_labels"],
     "completions": ["completion_tokens"],
     "standings": ["trace_id", "status"],
     "verdicts": JUDGED,
@@ -54,15 +54,17 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     """
     problems, traces, dropped = tables["problems"], tables["traces"], tables["dropped"]
     standings = tables["standings"]
+    # A trace that goes on from another is no sample of its own; its tokens are its completion's.
+    samples = traces.filter(pc.is_null(traces["parent_trace_id"]))
     kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
     judged = compared(traces, tables["verdicts"])
     found: dict[str, Count] = {
         "entered": Counter({(name,): entered(tables[name], name, dropped) for name in stages}),
         "dropped": Counter(drops(dropped, stages)),
-        "tokens": _tokens(traces, tables["completions"]),
+        "tokens": _tokens(samples, tables["completions"]),
         "verdict": _counted(standings, "status"),
         "kept": _counted(kept, "status"),
-        "sampled": _sampled(traces, standings),
+        "sampled": _sampled(samples, standings),
         "agreement": Counter(told(judged)),
         "pair": _counted(tables["pairs"], "rule"),
         "no pair": _counted(dropped.filter(pc.equal(dropped["table"], pa.scalar(PAIRS))), "reason"),

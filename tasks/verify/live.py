@@ -13,7 +13,7 @@ from tasks.verify.contract import ProblemView, Verifier, covering, lacks_referen
 from tasks.verify.majority import MajorityConfig, elected
 from tasks.verify.rule import Said, judged, standing
 from tasks.verify.settle import Asked, Court, Judged
-from tasks.verify.verify import VerifyConfig, court_of
+from tasks.verify.verify import VerifyConfig, build, court_of
 from tasks.workers import WorkerPool
 
 _REMEMBERED: Final = 100_000
@@ -39,6 +39,13 @@ class LiveVerifier:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._block.close()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that its word depends on: settings, and the verifiers' versions."""
+        versions = {name: one.version for name, one in build(self._config).items()}
+        told = {"verifiers", "deadline_s", "majority", "rule"}
+        return {"versions": versions, "verify": self._config.model_dump(mode="json", include=told)}
 
     def accepted(self, problem: Mapping[str, Any], texts: Sequence[str]) -> list[bool]:
         """Which of these texts stand as correct by the settings' rule.

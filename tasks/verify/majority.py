@@ -7,17 +7,15 @@ program that a model wrote for the problem (PAL, Gao et al. 2022, arXiv 2211.104
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from schemas.base import ConfigBase
 from schemas.conform import rows
 from schemas.tables import DROPPED, REFERENCES, Status
 from tasks.engines.contract import Finish
-from tasks.rows import positions
 from tasks.verify.ballots import Group, Vote, ranked, vote_of
 from tasks.verify.contract import Claim, ProblemView, covering, lacks_reference, views_of
 from tasks.verify.settle import Asked, Court
@@ -100,17 +98,6 @@ def elected(groups: list[Group], samples: int, config: MajorityConfig) -> Group 
     if not groups or groups[0].votes < config.least or groups[0].votes / samples < config.share:
         return None
     return None if len(groups) > 1 and groups[1].votes == groups[0].votes else groups[0]
-
-
-def with_references(problems: pa.Table, references: pa.Table) -> pa.Table:
-    """`problems` with the reference from `references` (REFERENCES) where they have none of their own."""
-    own: Any = problems["reference"]
-    blank: Any = pc.equal(pc.utf8_trim_whitespace(own), pa.scalar(""))
-    found = positions(problems["problem_id"], references["problem_id"])
-    at_theirs: Any = pa.array(found, pa.int64(), mask=found < 0)
-    filled = pc.if_else(pc.coalesce(blank, pa.scalar(value=True)), references["reference"].take(at_theirs), own)
-    at = problems.column_names.index("reference")
-    return problems.set_column(at, problems.field(at), filled)
 
 
 def with_origin(verdicts: pa.Table, traces: pa.Table, references: pa.Table) -> pa.Table:

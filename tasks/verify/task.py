@@ -16,9 +16,10 @@ from tasks.asking import Question, ask
 from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
 from tasks.progress import reported, watcher
+from tasks.references import with_references
 from tasks.verify import filtering
 from tasks.verify.gold import drop_bad_references
-from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin, with_references
+from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin
 from tasks.verify.program import PROGRAMS, WITNESS, WitnessConfig, Written, program_questions
 from tasks.verify.program import witness as run_programs
 from tasks.verify.rule import RuleConfig, Said, standings

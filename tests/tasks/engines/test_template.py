@@ -57,6 +57,15 @@ def test_a_template_that_turns_messages_down(tmp_path: Path) -> None:
         template.text((Message("system", "a"),), "")
 
 
+def test_a_template_that_opens_the_thinking(tmp_path: Path) -> None:
+    own = tmp_path / "own.jinja"
+    own.write_text(r"{{ messages[0]['content'] + '<think>\n' }}")
+    template = load_template(str(MODEL), None, str(own))
+    asked = (Message("user", "a"),)
+    assert template.text(asked, "So") == "a<think>\nSo"
+    assert template.text(asked, "<think>\nSo") == "a<think>\nSo"
+
+
 def test_without_a_template_it_says_what_to_set(tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
         shutil.copy(MODEL / name, tmp_path)

@@ -1,68 +1,9 @@
-"""Models that answer as a test tells them to: for completions that no real model writes when it is asked to."""
+"""Problems, and what is right of them, for tests of sampling."""
 
-import asyncio
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
-
-from tasks.engines.contract import Completion, Finish, Identity, Request
-from tasks.engines.flight import Job, fly
-
-T = TypeVar("T")
-
-Answer = Callable[[Request], str | Completion | Exception]
-
-
-def completion(request: Request, text: str, finish: Finish = Finish.STOP) -> Completion:
-    return Completion(request.request_id, text, finish, 7, len(text.split()))
-
-
-class Told:
-    """Stands for a recipe's models; remembers what it was asked."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.asked: list[Request] = []
-        self.under_way = 0
-        self._runner = asyncio.Runner()
-
-    def identity(self, name: str) -> Identity:
-        return Identity(f"told-{name}", "r1", "told", "t1")
-
-    async def complete(self, name: str, request: Request) -> Completion:
-        self.asked.append(request)
-        self.under_way += 1
-        try:
-            await asyncio.sleep(0)
-            said = self.answer(request)
-        finally:
-            self.under_way -= 1
-        if isinstance(said, Exception):
-            raise said
-        return said if isinstance(said, Completion) else completion(request, said)
-
-    def stream(
-        self, jobs: Iterable[Job[T]], *, every_s: float = 0, in_flight: int = 1
-    ) -> Generator[list[T], None, None]:
-        return fly(self._runner, jobs, every_s=0.01, in_flight=in_flight)
-
-    def close(self) -> None:
-        self._runner.close()
-
-
-@pytest.fixture
-def told() -> Iterator[Callable[[Answer], Told]]:
-    """Make such models."""
-    made: list[Told] = []
-
-    def make(answer: Answer) -> Told:
-        made.append(Told(answer))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 class Exact:

@@ -37,6 +37,7 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
             {
                 "trace_id": pa.array(traces, pa.string()),
                 "problem_id": pa.array([one.split("-")[0] for one in traces], pa.string()),
+                "parent_trace_id": pa.nulls(len(traces), pa.string()),
                 "completion_tokens": pa.array([draw.choice([None, 7]) for _ in traces], pa.int32()),
                 "source_labels": pa.array(labels, LABELS),
             }
@@ -80,10 +81,13 @@ def test_what_a_round_comes_to() -> None:
     tables = made(3, "a") | {
         "traces": pa.table(
             {
-                "trace_id": ["a0-0", "a0-1", "a0-2", "a1-0"],
-                "problem_id": ["a0", "a0", "a0", "a1"],
-                "completion_tokens": pa.array([5, None, 6, 7], pa.int32()),
-                "source_labels": pa.array([[("is_correct", "true")], None, [("is_correct", "false")], None], LABELS),
+                "trace_id": ["a0-0", "a0-1", "a0-2", "a1-0", "a0-3"],
+                "problem_id": ["a0", "a0", "a0", "a1", "a0"],
+                "parent_trace_id": [None, None, None, None, "a0-1"],
+                "completion_tokens": pa.array([5, None, 6, 7, 9], pa.int32()),
+                "source_labels": pa.array(
+                    [[("is_correct", "true")], None, [("is_correct", "false")], None, None], LABELS
+                ),
             }
         ),
         "problems": pa.table({"problem_id": ["a0", "a1"], "reference": ["8", None]}),
@@ -97,25 +101,25 @@ def test_what_a_round_comes_to() -> None:
             }
         ),
     }
-    statuses = ["correct", "incorrect", "correct", "unverifiable"]
+    statuses = ["correct", "incorrect", "correct", "unverifiable", "correct"]
     ids = tables["traces"]["trace_id"]
     tables["standings"] = pa.table({"trace_id": ids, "status": statuses})
     tables["verdicts"] = pa.table(
         {
             "trace_id": ids,
-            "verifier": ["math"] * 4,
+            "verifier": ["math"] * 5,
             "status": statuses,
-            "extracted_answer": ["8"] * 4,
-            "reason": [""] * 4,
+            "extracted_answer": ["8"] * 5,
+            "reason": [""] * 5,
         }
     )
     found = tally(tables, STAGES)
     assert added_up(found.tallies) == {
-        "entered": {("problems",): 3, ("traces",): 4},
+        "entered": {("problems",): 3, ("traces",): 5},
         "dropped": {("problems", "ingest", "empty"): 1, ("traces", "dedupe", "copy"): 1},
         "tokens": {(): 21},
-        "verdict": {("correct",): 2, ("incorrect",): 1, ("unverifiable",): 1},
-        "kept": {("correct",): 2, ("unverifiable",): 1},
+        "verdict": {("correct",): 3, ("incorrect",): 1, ("unverifiable",): 1},
+        "kept": {("correct",): 3, ("unverifiable",): 1},
         "sampled": {("3", "2"): 1},
         "agreement": {("math", "true", "correct"): 1, ("math", "false", "correct"): 1},
         "pair": {("irpo",): 2},

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.tables import DROPPED, REFERENCES, WITNESSES
-from tasks.verify.majority import MajorityConfig, Voted, vote, with_origin, with_references
+from tasks.references import with_references
+from tasks.verify.majority import MajorityConfig, Voted, vote, with_origin
 from tasks.verify.settle import Court
 from tasks.verify.verify import VerifyConfig, build, verify
 from tasks.workers import WorkerPool

@@ -1,0 +1,36 @@
+"""Where rewritten steps are, and how the model goes on from them."""
+
+from pydantic import Field
+
+from schemas.base import ConfigBase
+from tasks.engines.contract import Sampling
+from tasks.prompts import Prompting
+from tasks.sources import SourceConfig
+
+
+class RewriteColumns(ConfigBase):
+    """Which columns hold what; each is a path such as `a.b`. Those that are null unless set may be missing."""
+
+    trace_id: str = "trace_id"
+    step: str = Field(default="step", description="which step is rewritten, from 0")
+    after: str = Field(default="after", description="the new step's text")
+    reviewer: str = Field(default="reviewer", description="a pseudonym")
+    item: str | None = Field(default=None, description="the reviewers' name for the trace; its id unless given")
+    round: str | None = Field(default=None, description="from 0; how often the trace was rewritten before unless given")
+    opened_at: str | None = Field(default=None, description="ISO 8601; without a zone, UTC")
+    saved_at: str | None = Field(default=None, description="as opened_at")
+
+
+class RewriteConfig(Prompting):
+    """Going on from rewritten steps. Its prompt is for traces that no sampler of the recipe wrote."""
+
+    source: SourceConfig = Field(
+        description="all rewrites there are, a row for each: earlier files stay beside new ones (`reviews/*.jsonl`)"
+    )
+    columns: RewriteColumns = RewriteColumns()
+    model: str = Field(description="one of the recipe's models: it goes on from the rewritten step")
+    k: int = Field(default=4, ge=1, description="continuations of a rewrite, each of them a trace")
+    sampling: Sampling = Field(default=Sampling(), description="how they are sampled; its seed is not used")
+    rounds: int = Field(
+        default=8, ge=1, description="a rewritten trace may be rewritten again: so many times one after another"
+    )

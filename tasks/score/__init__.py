@@ -1,0 +1,1 @@
+"""Score the steps of traces by what continuations of them come to."""
