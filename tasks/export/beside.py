@@ -16,7 +16,7 @@ from tasks.export.published import Files
 from tasks.export.tokens import SUFFIX, token_lengths
 from tasks.storage import Storage
 
-_ROWS: Final = 4_096
+_ROWS: Final = 512
 
 
 def beside(storage: Storage, folder: str, made: Iterable[Format], written: Mapping[str, Files]) -> dict[str, str]:

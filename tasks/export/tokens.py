@@ -2,7 +2,8 @@
 
 A conversation is rendered by the model's chat template and tokenized without further special tokens. `prompt` ends
 where the assistant's turn begins; what follows it (chosen, rejected, completion) has the tokens of both together less
-those of the prompt (TRL's DPOTrainer, `tokenize_fn`). Plain strings are tokenized as they are.
+those of the prompt, as in TRL's DPOTrainer wherever the prompt's tokens begin both. Plain strings are tokenized as they
+are.
 """
 
 import hashlib

@@ -57,7 +57,7 @@ def test_a_name_that_is_not_listed_needs_a_source() -> None:
 def test_an_entry_of_another_form_is_refused() -> None:
     entry = {"title": "T", "hub": ["a/b"], "split": "test", "text": ["q"], "items": 1, "license": "mit"}
     assert Listed.model_validate(entry).settings == {
-        "source": [{"format": "datasets", "path": "a/b", "split": "test"}],
+        "source": [{"format": "datasets", "path": "a/b", "split": "test", "license": "mit"}],
         "text": ("q",),
         "item": None,
     }
