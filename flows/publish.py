@@ -75,5 +75,7 @@ def tokenizer(config: CurationConfig) -> Tokenizer | None:
         return Tokenizer(name)
     model = config.models[name]
     [settings] = model.engine.values()
-    place = (settings["tokenizer"], None) if settings.get("tokenizer") else (model.model, model.revision)
-    return Tokenizer(*place, settings.get("chat_template"))
+    template = settings.get("chat_template")
+    if own := settings.get("tokenizer"):
+        return Tokenizer(own, None, template)
+    return Tokenizer(model.model, model.revision, template)
