@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,9 @@ def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, 
     assert first.summary.tokens
     assert first.summary.exported["sft/train"] == first.summary.accepted > 0
     assert {"funnel.png", "pass_rates.png", "README.md"} <= set(first.files)
+    card = (Path(lake) / "releases/small/v1/README.md").read_text()
+    assert re.search(r"\| tiny \| tiny-reasoner \| \w{20} \| transformers \| 0\.7 \| 1\.0 \| 300 \| 4 \|", card)
+    assert "| personas (bundled) | apache-2.0 |" in card
     old_traces, old_problems = traces(lake), problems(lake)
     row = next(iter(old_traces.values()))
     assert row["on_policy"] is True
