@@ -59,6 +59,16 @@ class Tokenizer:
             return load_template(*self._place)
 
 
+def check(name: str) -> None:
+    """Whether this can name a tokenizer, as far as a look at the disk tells.
+
+    Raises:
+        RecipeError: it is a path where no model is.
+    """
+    with _named():
+        folder_of(name)
+
+
 def with_tokens(exporter: Exporter, tokenizer: Tokenizer) -> Exporter:
     """The exporter with an int32 column `<column>_tokens` after its own for each of its texts; null where a text is.
 

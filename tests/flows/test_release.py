@@ -114,4 +114,4 @@ def test_the_tokenizer_is_a_models_or_any_other(recipe: str, tmp_path: Path) -> 
     assert own.identity["chat_template"]
     assert tokenizer(resolve(recipe, [], CurateConfig)) is None
     with pytest.raises(RecipeError, match=r"export\.tokenizer: model: there is no folder"):
-        tokenizer(resolve(recipe, ["export.tokenizer=./gone"], CurateConfig))
+        resolve(recipe, ["export.tokenizer=./gone"], CurateConfig)
