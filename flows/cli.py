@@ -1,6 +1,7 @@
 """`tracemill`: the command line. A user's mistake ends in one sentence and exit code 2."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
@@ -112,6 +113,31 @@ def stats(
         print(summary.model_dump_json(indent=2))  # noqa: T201 - what the command is for
     else:
         terminal.show(console, summary)
+
+
+@app.command()
+def push(
+    release: Annotated[str, typer.Argument(help="NAME or NAME/VERSION.")],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="A repository of data sets on the hub.")],
+    lake: LakeUrl = DEFAULT_LAKE,
+    yes: Annotated[bool, typer.Option("--yes", help="Upload; without, only say what would be.")] = False,  # noqa: FBT002
+    private: Annotated[bool, typer.Option("--private/--public", help="Who may see it.")] = True,  # noqa: FBT002
+) -> None:
+    """Upload a release to the Hugging Face hub, with the token in HF_TOKEN or that of `hf auth login`."""
+    from flows import terminal
+    from tasks.export.push import plan
+    from tasks.export.push import push as upload
+    from tasks.lake import Lake
+
+    storage = Lake(lake).storage
+    planned = plan(storage, release, repository, private=private)
+    terminal.show_upload(console, planned)
+    if yes:
+        console.print(f"uploaded: {upload(storage, planned)}", soft_wrap=True, markup=False)
+    else:
+        again = shlex.join(["tracemill", "push", release, repository, "--lake", lake, "--yes"])
+        visible = "--private" if private else "--public"
+        console.print(f"nothing was uploaded; to do it: {again} {visible}", soft_wrap=True, markup=False)
 
 
 @app.command()

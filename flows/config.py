@@ -11,6 +11,7 @@ from tasks.decontaminate.config import DecontaminateConfig
 from tasks.dedupe.dedupe import DedupeConfig
 from tasks.engines.models import ModelConfig
 from tasks.export.release import ExportConfig
+from tasks.export.tokens import check
 from tasks.generate.config import GenerateConfig
 from tasks.ingest.config import IngestConfig
 from tasks.judge.judges import Judge, judges
@@ -95,6 +96,12 @@ class CurationConfig(ConfigBase):
             if one and one.model not in self.models:
                 known = ", ".join(self.models) or "none"
                 raise RecipeError(f"{name}.model: {one.model} is none of the recipe's models, which are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _tokenizer_fits(self) -> Self:
+        if self.export.tokenizer and self.export.tokenizer not in self.models:
+            check(self.export.tokenizer)
         return self
 
     @model_validator(mode="after")

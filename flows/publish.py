@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from flows import artifacts
 from flows.config import CurationConfig
+from flows.licenses import licenses
 from flows.summarise import summarise
 from flows.verdicts import verdicts
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
@@ -11,6 +12,7 @@ from schemas.summary import Summary
 from tasks.engines.flight import Streams
 from tasks.export.release import Plan
 from tasks.export.task import export
+from tasks.export.tokens import Tokenizer
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
 
@@ -37,7 +39,16 @@ def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summar
     """Show what came of a run, then publish: a run that leaves nothing is on the page too."""
     artifacts.show(store, summary, tables)
     name = config.export.release or config.name
-    release = export(store, Plan(name, config.description, config.export, tables, summary))
+    plan = Plan(
+        name=name,
+        description=config.description,
+        config=config.export,
+        tables=tables,
+        summary=summary,
+        licenses=licenses(config),
+        tokenizer=tokenizer(config),
+    )
+    release = export(store, plan)
     store.record(
         Snapshot(
             recipe=config.name,
@@ -49,3 +60,22 @@ def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summar
     )
     artifacts.show_release(store, release)
     return release
+
+
+def tokenizer(config: CurationConfig) -> Tokenizer | None:
+    """The one that `export.tokenizer` names: that of a model of the recipe, with its chat template, or any other.
+
+    Raises:
+        RecipeError: there is no such folder.
+    """
+    name = config.export.tokenizer
+    if name is None:
+        return None
+    if name not in config.models:
+        return Tokenizer(name)
+    model = config.models[name]
+    [settings] = model.engine.values()
+    template = settings.get("chat_template")
+    if own := settings.get("tokenizer"):
+        return Tokenizer(own, None, template)
+    return Tokenizer(model.model, model.revision, template)

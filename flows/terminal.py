@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +23,7 @@ from rich.text import Text
 from flows.pace import Pace
 from schemas.summary import CONTAMINATED, JudgeReport, Summary
 from schemas.tables import Status
+from tasks.export.push import Upload
 from tasks.report import disagreements, rate
 
 _BAR = 16
@@ -111,6 +113,23 @@ def show(console: Console, summary: Summary) -> None:
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
     if summary.exported:
         console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+
+
+def show_upload(console: Console, upload: Upload) -> None:
+    """Each file that goes to the hub, with its size."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("file")
+    table.add_column("size", justify="right", no_wrap=True)
+    for name, size in upload.files.items():
+        table.add_row(Text(name), decimal(size))
+    console.print(table)
+    release, seen = upload.release, "private" if upload.private else "public"
+    console.print(
+        f"{len(upload.files)} files, {decimal(sum(upload.files.values()))}, of release {release.name} "
+        f"{release.version} for the {seen} data set repository {upload.repository}",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _funnel(summary: Summary) -> Table:

@@ -9,6 +9,7 @@ TracemillError
 │   └── DamagedError  a stored part or manifest does not match its digest
 ├── QueryError       a query over the lake is wrong
 ├── EngineError       a model cannot be loaded or reached, or an engine broke
+├── HubError          a hub cannot be reached, or turns an upload down
 ├── WorkerError       worker processes cannot be started or keep dying
 └── EmptyError        a run left nothing to publish
 
@@ -50,6 +51,10 @@ class QueryError(TracemillError):
 
 class EngineError(TracemillError):
     """A model cannot be loaded or reached, or an engine broke."""
+
+
+class HubError(TracemillError):
+    """A hub cannot be reached, or turns an upload down."""
 
 
 class WorkerError(TracemillError):

@@ -76,7 +76,7 @@ class Part(ConfigBase):
 
 
 class ReleasePart(Part):
-    """One Parquet file of a release; those with the same `key` are what one round comes to in their format."""
+    """One Parquet file of a release; those with the same `key` are what one round comes to in a format and split."""
 
     key: str = ""
 
@@ -114,11 +114,12 @@ class ReleaseManifest(ConfigBase):
     key: str
     previous: str | None
     formats: dict[str, tuple[ReleasePart, ...]]
+    """Parquet files by `<format>/<split>`, which is their folder."""
     files: dict[str, str]
-    """The other files by name, with their sha256."""
+    """The other files by their path below the version's folder, with their sha256."""
     tables: Tables
     changes: dict[str, int]
-    """Rows of the diff against the version before, by format and change: `sft added`."""
+    """Rows of the diff against the version before, by format, split and change: `sft/train added`."""
     summary: Summary
     tools: dict[str, str]
     created: datetime

@@ -121,6 +121,16 @@ class JudgeReport(ConfigBase):
     """Of ratings and lengths (Spearman's); None where texts are not rated by themselves, or all the same."""
 
 
+class TokenLengths(ConfigBase):
+    """How many tokens the texts in one column of a released format have, over all its rows."""
+
+    format: str
+    column: str
+    median: int
+    p95: int
+    longest: int
+
+
 class Summary(ConfigBase):
     """One run of a recipe in numbers."""
 
@@ -149,7 +159,9 @@ class Summary(ConfigBase):
     no_pairs: dict[str, int] = Field(default_factory=dict)
     """Kept problems without a pair, by reason."""
     exported: dict[str, int] = Field(default_factory=dict)
-    """Rows by format."""
+    """Rows by format and split: `sft/train`."""
+    tokens_by_column: tuple[TokenLengths, ...] = ()
+    """Where `export.tokenizer` is set."""
 
     @property
     def accepted(self) -> int:

@@ -31,6 +31,17 @@ class SourceConfig(ConfigBase):
     subset: str | None = Field(default=None, description="the configuration name of a `datasets` set")
     split: str = Field(default="train", description="the split of a `datasets` set")
     revision: str | None = Field(default=None, description="the hub revision of a `datasets` set")
+    license: str | None = Field(
+        default=None,
+        exclude=True,  # what is made of a source does not hang on it, and so is not made again for its sake
+        description="the licence of what is there, for the release's card",
+    )
+
+    @property
+    def name(self) -> str:
+        """What a card calls it: a hub id, or the last part of a path, which says nothing of this machine."""
+        path = self.path.rstrip("/")
+        return self.path if self.format == "datasets" and not Path(path).exists() else path.rsplit("/", 1)[-1]
 
 
 Fault = tuple[str, str] | None

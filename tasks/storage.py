@@ -8,8 +8,9 @@ import errno
 import hashlib
 import os
 import socket
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +65,23 @@ class Storage:
 
     def digest(self, path: str) -> str | None:
         """The file's sha256; None if there is no such file."""
-        data = self.read(path)
-        return None if data is None else hashlib.sha256(data).hexdigest()
+        with _explained(f"reading {self.url}/{path}"):
+            try:
+                with self.filesystem.open(self.full(path), "rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            except FileNotFoundError:
+                return None
+
+    def size(self, path: str) -> int:
+        """The file's bytes."""
+        with _explained(f"reading {self.url}/{path}"):
+            return int(self.filesystem.size(self.full(path)))
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Have a copy of the file on this machine."""
+        with _explained(f"reading {self.url}/{path}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.filesystem.get_file(self.full(path), str(target))
 
     def names(self, folder: str) -> list[str]:
         """The finished files and folders in `folder`, sorted; none if it does not exist."""
@@ -83,8 +99,28 @@ class Storage:
             if not self.local:
                 self.filesystem.pipe_file(self.full(path), data)
                 return
-            with _synced_temporary(Path(self.full(path)), data) as temporary:
+            with _synced_temporary(Path(self.full(path)), [data]) as temporary:
                 temporary.replace(self.full(path))
+
+    def stream(self, path: str, chunks: Iterable[bytes]) -> str:
+        """As `write`, with the bytes as they come, so that they need no room in memory; returns their sha256."""
+        digest = hashlib.sha256()
+
+        def seen() -> Iterator[bytes]:
+            for chunk in chunks:
+                digest.update(chunk)
+                yield chunk
+
+        with _explained(f"writing {self.url}/{path}"):
+            if self.local:
+                with _synced_temporary(Path(self.full(path)), seen()) as temporary:
+                    temporary.replace(self.full(path))
+            else:
+                with tempfile.NamedTemporaryFile() as file:
+                    file.writelines(seen())
+                    file.flush()
+                    self.filesystem.put_file(file.name, self.full(path))
+        return digest.hexdigest()
 
     def create(self, path: str, data: bytes) -> bool:
         """Put `data` at `path` unless a file is there already; whether it was put.
@@ -97,7 +133,7 @@ class Storage:
                     return False
                 self.filesystem.pipe_file(self.full(path), data)
                 return True
-            with _synced_temporary(Path(self.full(path)), data) as temporary:
+            with _synced_temporary(Path(self.full(path)), [data]) as temporary:
                 try:
                     os.link(temporary, self.full(path))
                 except FileExistsError:
@@ -133,13 +169,13 @@ class Storage:
 
 
 @contextmanager
-def _synced_temporary(target: Path, data: bytes) -> Iterator[Path]:
+def _synced_temporary(target: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
     """A synced file beside `target` that the block renames or links; gone afterwards in any case."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f"{_TEMPORARY}{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex}"
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
         yield temporary

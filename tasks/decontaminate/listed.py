@@ -35,6 +35,7 @@ class Listed(ConfigBase):
             source = [{"format": "jsonl", "path": f"hf://datasets/{hub}/{self.files}"} for hub in self.hub]
         else:
             source = [self._of(hub, subset) for hub in self.hub for subset in self.subsets]
+        source = [{**one, "license": self.license} for one in source]
         return {"source": source, "text": self.text, "item": self.item}
 
     def _of(self, hub: str, subset: str | None) -> dict[str, str]:

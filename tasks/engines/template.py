@@ -53,16 +53,8 @@ class Template:
         Raises:
             UnrenderableError: the template turns the messages down.
         """
-        from jinja2 import TemplateError
-
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        try:
-            rendered = self.tokenizer.apply_chat_template(
-                turns, chat_template=self._source, tokenize=False, add_generation_prompt=True
-            )
-        except (TemplateError, TypeError, ValueError) as exc:
-            raise UnrenderableError(f"the chat template turns the messages down: {exc}") from exc
-        asked = str(rendered)
+        asked = self.conversation(turns, reply_next=True)
         if prefix.startswith(OPEN_THINK) and asked.rstrip().endswith(OPEN_THINK):
             asked = asked.rstrip().removesuffix(OPEN_THINK)
         text = asked + prefix
@@ -70,6 +62,22 @@ class Template:
         if not _is_unicode(text):
             raise UnrenderableError("the messages or the prefix hold half of a surrogate pair")
         return text
+
+    def conversation(self, turns: list[dict[str, str]], *, reply_next: bool) -> str:
+        """Turns of `role` and `content`; with `reply_next` up to where the assistant's turn begins.
+
+        Raises:
+            UnrenderableError: the template turns them down.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                turns, chat_template=self._source, tokenize=False, add_generation_prompt=reply_next
+            )
+        except (TemplateError, TypeError, ValueError) as exc:
+            raise UnrenderableError(f"the chat template turns the messages down: {exc}") from exc
+        return str(rendered)
 
     async def prompt_aside(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
         """As `prompt`, but a long one is tokenized beside the event loop.
@@ -85,6 +93,16 @@ class Template:
         """Token ids of a rendered text; nothing is put before it."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return ids
+
+    def lengths(self, texts: list[str]) -> list[int]:
+        """How many tokens each rendered text has; nothing is put before it, and nothing cut off."""
+        if not self.tokenizer.is_fast:
+            return [len(self.tokens(text)) for text in texts]
+        backend: Any = getattr(self.tokenizer, "backend_tokenizer")  # noqa: B009 - slow tokenizers' type has none
+        # Some tokenizers' files ask for it, and it would stay on for this direct call.
+        backend.no_truncation()
+        backend.no_padding()
+        return [len(one) for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
         text = self.text(messages, prefix)

@@ -1,6 +1,7 @@
 """The data set card: what is in a release, where it came from, and what was left out and why."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -17,6 +18,8 @@ class CardFacts(NamedTuple):
     version: str
     description: str
     license: str
+    licenses: Mapping[str, str]
+    """Of the sources, by their names."""
     summary: Summary
     stages: tuple[Manifest, ...]
     changes: dict[str, int]
@@ -30,6 +33,7 @@ def card(facts: CardFacts) -> str:
         _front_matter(facts),
         f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
         f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
+        _tokens(summary),
         f"## What was dropped, and why\n\n![The funnel](funnel.png)\n\n{report.funnel(summary)}",
         f"## Verdicts\n\n{report.verdicts(summary)}",
         _pass_rates(summary),
@@ -38,6 +42,7 @@ def card(facts: CardFacts) -> str:
         _decontamination(summary),
         _pairs(summary),
         f"## Traces by model\n\n{report.counts(('model', 'traces'), _models(facts.stages))}",
+        _sampling(facts.stages),
         _changes(facts),
         _sources(facts),
     ]
@@ -46,8 +51,11 @@ def card(facts: CardFacts) -> str:
 
 def _front_matter(facts: CardFacts) -> str:
     configs = [
-        {"config_name": name, "data_files": [{"split": "train", "path": f"{name}/*.parquet"}]}
-        for name in facts.summary.exported
+        {
+            "config_name": name,
+            "data_files": [{"split": split, "path": f"{name}/{split}/*.parquet"} for split in splits],
+        }
+        for name, splits in _splits(facts.summary).items()
     ]
     head: dict[str, Any] = {
         "license": facts.license,
@@ -57,9 +65,31 @@ def _front_matter(facts: CardFacts) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
 
 
+def _splits(summary: Summary) -> dict[str, list[str]]:
+    """The splits of each format."""
+    found: dict[str, list[str]] = {}
+    for path in summary.exported:
+        name, _, split = path.partition("/")
+        found.setdefault(name, []).append(split)
+    return found
+
+
 def _usage(summary: Summary) -> str:
-    lines = [f'load_dataset("parquet", data_files="{name}/*.parquet", split="train")' for name in summary.exported]
+    files = [f"{name}/*.parquet" for name in summary.exported]
+    splits = [path.partition("/")[2] for path in summary.exported]
+    lines = [
+        f'load_dataset("parquet", data_files={{"{split}": "{path}"}}, split="{split}")'
+        for split, path in zip(splits, files, strict=True)
+    ]
     return "```python\nfrom datasets import load_dataset\n\n" + "\n".join(lines) + "\n```"
+
+
+def _tokens(summary: Summary) -> str:
+    if not summary.tokens_by_column:
+        return ""
+    rows = [(one.format, one.column, one.median, one.p95, one.longest) for one in summary.tokens_by_column]
+    header = ["format", "column", "median", "95 % have at most", "longest"]
+    return f"## Tokens\n\n{report.table(header, rows)}"
 
 
 def _pass_rates(summary: Summary) -> str:
@@ -97,6 +127,25 @@ def _models(stages: tuple[Manifest, ...]) -> dict[str, int]:
     return dict(models)
 
 
+def _sampling(stages: tuple[Manifest, ...]) -> str:
+    """The settings of all samplers that gave traces, each once, however many rounds they were used in."""
+    rows = dict.fromkeys(row for stage in stages if stage.stage.name == "generate" for row in _samplers(stage))
+    if not rows:
+        return ""
+    header = ["sampler", "model", "revision", "engine", "temperatures", "top_p", "max_tokens", "n"]
+    return f"## How it was sampled\n\n{report.table(header, rows)}"
+
+
+def _samplers(stage: Manifest) -> Iterator[tuple[str, ...]]:
+    settings = stage.stage.config
+    for name, one in settings["samplers"].items():
+        model, revision, engine, *_ = settings["models"][name]
+        sampling = one["sampling"]
+        temperatures = ", ".join(map(str, one["temperatures"]))
+        plain = (sampling["top_p"], sampling["max_tokens"], one["n"])
+        yield (name, model, revision or "", engine, temperatures, *map(str, plain))
+
+
 def _changes(facts: CardFacts) -> str:
     if facts.previous is None:
         return ""
@@ -106,6 +155,7 @@ def _changes(facts: CardFacts) -> str:
 
 def _sources(facts: CardFacts) -> str:
     read = {(stage.stage.name, *source): None for stage in facts.stages for source in stage.stage.sources.items()}
-    rows = [(stage, name, digest[:16]) for stage, name, digest in read]
-    table = report.table(["read by", "source", "digest"], rows)
-    return f"## Sources\n\n{table}\n\n`lineage.json` holds every stage's settings, inputs, versions and counts."
+    digests = report.table(["read by", "source", "digest"], [(*source, digest[:16]) for *source, digest in read])
+    licenses = report.table(["source", "licence"], facts.licenses.items()) if facts.licenses else ""
+    told = "`lineage.json` holds every stage's settings, inputs, versions and counts."
+    return "\n\n".join(section for section in ("## Sources", digests, licenses, told) if section)

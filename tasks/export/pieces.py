@@ -1,7 +1,7 @@
-"""What each round comes to in each format: taken over from the version before where nothing of it has changed."""
+"""What each round comes to in each format and split: taken over from the version before where nothing of it changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -13,17 +13,19 @@ from tasks.alive import alive
 from tasks.export import published
 from tasks.export.published import Files
 from tasks.export.selection import Exporter, Selection
+from tasks.export.split import Splitting, part_of
+from tasks.export.tokens import Tokenizer, with_tokens
 from tasks.lake import Lake
 from tasks.parts import intact, sound_parts, write_part
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 PACKAGE: Final = "tasks.export.exporters"
 _MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped")
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
 
 class Piece(NamedTuple):
-    """One round in one format: its rows, or the files in which an earlier version has them."""
+    """One round in one format and split: its rows, or the files in which an earlier version has them."""
 
     key: str
     content: pa.Table | Files
@@ -36,10 +38,17 @@ class Piece(NamedTuple):
 
 
 class Format(NamedTuple):
-    """All rounds in one format."""
+    """All rounds in one format and split."""
 
+    name: str
+    split: str
     exporter: Exporter
     pieces: tuple[Piece, ...]
+
+    @property
+    def path(self) -> str:
+        """`<format>/<split>`: its name in the manifest, and its folder below the version's."""
+        return f"{self.name}/{self.split}"
 
     @property
     def row_count(self) -> int:
@@ -47,18 +56,40 @@ class Format(NamedTuple):
         return sum(piece.row_count for piece in self.pieces)
 
 
-def formats(
-    lake: Lake, rounds: Sequence[Tables], settings: Mapping[str, dict[str, Any]], before: ReleaseManifest | None
-) -> dict[str, Format]:
-    """What a release is to hold, by exporter; `before` is the newest version of it."""
-    selected = [_Selected(lake, one) for one in rounds]
-    found = {}
-    for name, config in plugins.configure(PACKAGE, settings).items():
+class Making(NamedTuple):
+    """What decides how rounds become formats."""
+
+    formats: Mapping[str, dict[str, Any]]
+    """Settings by exporter name."""
+    splitting: Splitting
+    tokenizer: Tokenizer | None
+
+
+def formats(lake: Lake, rounds: Sequence[Tables], making: Making, before: ReleaseManifest | None) -> tuple[Format, ...]:
+    """What a release is to hold; `before` is the newest version of it."""
+    selected = [_Selected(lake, one, making.splitting) for one in rounds]
+    found = []
+    for name, config in plugins.configure(PACKAGE, making.formats).items():
         exporter: Exporter = plugins.load(PACKAGE, name).build(config)
-        stage = Stage(name=f"export {name}", version=VERSION, config=config.model_dump(mode="json"), tables=())
-        old = published.files(lake.storage, before, name) if before else None
-        found[name] = Format(exporter, tuple(_piece(exporter, stage, one, old) for one in selected))
-    return found
+        if making.tokenizer:
+            exporter = with_tokens(exporter, making.tokenizer)
+        for split in making.splitting.splits:
+            settings = config.model_dump(mode="json")
+            settings = {"exporter": settings, "split": split, **decided_by(making.splitting, making.tokenizer)}
+            stage = Stage(name=f"export {name}", version=VERSION, config=settings, tables=())
+            old = published.files(lake.storage, before, f"{name}/{split}") if before else None
+            pieces = tuple(_piece(exporter, stage, one, old) for one in selected)
+            found.append(Format(name, split, exporter, pieces))
+    return tuple(found)
+
+
+def decided_by(splitting: Splitting, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    """What of the split and the tokenizer decides the content of a release."""
+    fields = set(Splitting.model_fields)
+    return {
+        "splitting": splitting.model_dump(mode="json", include=fields) if splitting.validation else None,
+        "tokenizer": tokenizer.identity if tokenizer else None,
+    }
 
 
 def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
@@ -96,18 +127,23 @@ def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None
     same = old._replace(parts=tuple(part for part in old.parts if part.key == key)) if old else None
     if same and same.parts and intact(same.storage, same.folder, same.parts):
         return Piece(key, same)
-    return Piece(key, exporter.rows(one.selection))
+    return Piece(key, exporter.rows(one.selection(stage.config["split"])))
 
 
 class _Selected:
     """A round, read when it is needed."""
 
-    def __init__(self, lake: Lake, tables: Tables) -> None:
+    def __init__(self, lake: Lake, tables: Tables, splitting: Splitting) -> None:
         self.tables = tables
         self._lake = lake
+        self._splitting = splitting
+        self.selection = cache(self._selection)
+
+    def _selection(self, split: str) -> Selection:
+        return part_of(self._whole, split, self._splitting)
 
     @cached_property
-    def selection(self) -> Selection:
+    def _whole(self) -> Selection:
         lake, tables = self._lake, self.tables
         dropped = lake.rows(tables, "dropped")
         return Selection(

@@ -21,7 +21,7 @@ class Claim(ConfigBase):
 
 
 class Files(NamedTuple):
-    """The Parquet files of one format of a version."""
+    """The Parquet files of one format and split of a version."""
 
     storage: Storage
     folder: str
@@ -35,10 +35,10 @@ class Files(NamedTuple):
         return found if chosen else ds.dataset(found.schema.empty_table())
 
 
-def files(storage: Storage, release: ReleaseManifest, name: str) -> Files | None:
-    """The files of a format; None where the version has it not."""
-    parts = release.formats.get(name)
-    return Files(storage, f"{folder(release.name, release.version)}/{name}", parts) if parts else None
+def files(storage: Storage, release: ReleaseManifest, path: str) -> Files | None:
+    """The files of a `<format>/<split>`; None where the version has it not."""
+    parts = release.formats.get(path)
+    return Files(storage, f"{folder(release.name, release.version)}/{path}", parts) if parts else None
 
 
 def folder(name: str, version: str) -> str:

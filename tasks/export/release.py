@@ -1,4 +1,4 @@
-"""Publishing a release: `releases/<name>/<version>/<format>/*.parquet` with card, lineage and diff; manifest last.
+"""Publishing a release: `releases/<name>/<version>/<format>/<split>/*.parquet`, card, lineage and diff; manifest last.
 
 A version is claimed before it is written, by the key of everything it is made of: running again goes on with the
 same version, and two runs at once never write into each other's.
@@ -6,29 +6,32 @@ same version, and two runs at once never write into each other's.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from schemas.base import ConfigBase
 from schemas.errors import EmptyError
 from schemas.refs import Manifest, Ref, ReleaseManifest, Stage, Tables
 from schemas.summary import Summary
 from tasks import plugins
 from tasks.export import published
+from tasks.export.beside import beside, lengths
 from tasks.export.card import CardFacts, card
 from tasks.export.diff import between
-from tasks.export.pieces import PACKAGE, VERSION, Format, formats, put
+from tasks.export.pieces import PACKAGE, VERSION, Format, Making, decided_by, formats, put
+from tasks.export.published import Files
+from tasks.export.split import Splitting
+from tasks.export.tokens import Tokenizer
 from tasks.lake import Lake, tool_versions
 from tasks.parts import parquet_bytes
 from tasks.pictures import pictures
 from tasks.rounds import rounds_of
 
 
-class ExportConfig(ConfigBase):
+class ExportConfig(Splitting):
     """What is published."""
 
     release: str | None = Field(default=None, pattern=r"^[\w.-]+$", description="its name; the recipe's unless set")
@@ -37,6 +40,10 @@ class ExportConfig(ConfigBase):
         default={"sft": {}, "dpo": {}}, min_length=1, description="settings by exporter name"
     )
     part_rows: int = Field(default=100_000, gt=0, description="rows a Parquet file")
+    tokenizer: str | None = Field(
+        default=None,
+        description="counts tokens, in columns `<column>_tokens`: one of the recipe's models, a folder or a hub id",
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -52,12 +59,17 @@ class Plan(NamedTuple):
     config: ExportConfig
     tables: Tables
     summary: Summary
+    licenses: Mapping[str, str]
+    """By the name of each source that the recipe reads."""
+    tokenizer: Tokenizer | None = None
 
     @property
     def key(self) -> str:
         """Names the release's content."""
         inputs = tuple(ref for table in sorted(self.tables) for ref in self.tables[table])
-        config = self.config.model_dump(mode="json") | {"name": self.name, "description": self.description}
+        said = {"name": self.name, "description": self.description, "licenses": dict(self.licenses)}
+        config = self.config.model_dump(mode="json", exclude={"tokenizer", *Splitting.model_fields})
+        config |= said | decided_by(self.config, self.tokenizer)
         return Stage(name="export", version=VERSION, config=config, inputs=inputs, tables=()).key
 
 
@@ -66,14 +78,16 @@ def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
 
     Raises:
         EmptyError: no format has a row.
+        RecipeError: the tokenizer cannot be loaded.
         LakeError: the lake cannot be written.
     """
     finished = [published.read(lake.storage, plan.name, one) for one in published.versions(lake.storage, plan.name)]
     for release in finished:
         if release is not None and release.key == plan.key and published.whole(lake.storage, release):
             return release
-    made = formats(lake, rounds_of(lake, plan.tables), plan.config.formats, finished[-1] if finished else None)
-    if not any(one.row_count for one in made.values()):
+    making = Making(plan.config.formats, plan.config, plan.tokenizer)
+    made = formats(lake, rounds_of(lake, plan.tables), making, finished[-1] if finished else None)
+    if not any(one.row_count for one in made):
         lost = ", ".join(
             f"{step.before - step.after:,} {step.table} by {step.stage}"
             for step in plan.summary.funnel
@@ -100,25 +114,22 @@ def lineage(lake: Lake, tables: Mapping[str, tuple[Ref, ...]]) -> tuple[Manifest
     return tuple(found.values())
 
 
-def _write(lake: Lake, plan: Plan, made: Mapping[str, Format]) -> ReleaseManifest:
+def _write(lake: Lake, plan: Plan, made: Sequence[Format]) -> ReleaseManifest:
     version, claim = published.claim(lake.storage, plan.name, plan.key)
     folder = published.folder(plan.name, version)
     lake.storage.sweep(folder)
-    files = {name: put(lake, f"{folder}/{name}", one, plan.config.part_rows) for name, one in made.items()}
-    before = published.read(lake.storage, plan.name, claim.previous) if claim.previous else None
-    dropped = lake.rows(plan.tables, "dropped")
-    diffs = []
-    for name, one in made.items():
-        old = published.files(lake.storage, before, name) if before else None
-        diffs.append(between(name, one.exporter.id_column, files[name], old, dropped))
-    diff = pa.concat_tables(diffs)
-    summary = plan.summary.model_copy(update={"exported": {name: one.row_count for name, one in made.items()}})
+    files = {one.path: put(lake, f"{folder}/{one.path}", one, plan.config.part_rows) for one in made}
+    digests = beside(lake.storage, folder, made, files)
+    diff = _diff(lake, plan, made, files, claim.previous)
+    counted = {"exported": {one.path: one.row_count for one in made}, "tokens_by_column": lengths(made, files)}
+    summary = plan.summary.model_copy(update=counted)
     stages = lineage(lake, plan.tables)
     facts = CardFacts(
         name=plan.name,
         version=version,
         description=plan.description,
         license=plan.config.license,
+        licenses=plan.licenses,
         summary=summary,
         stages=stages,
         changes=_changes(diff),
@@ -137,8 +148,8 @@ def _write(lake: Lake, plan: Plan, made: Mapping[str, Format]) -> ReleaseManifes
         version=version,
         key=plan.key,
         previous=claim.previous,
-        formats={name: one.parts for name, one in files.items()},
-        files={name: hashlib.sha256(data).hexdigest() for name, data in others.items()},
+        formats={path: one.parts for path, one in files.items()},
+        files=digests | {name: hashlib.sha256(data).hexdigest() for name, data in others.items()},
         tables=plan.tables,
         changes=facts.changes,
         summary=summary,
@@ -147,6 +158,17 @@ def _write(lake: Lake, plan: Plan, made: Mapping[str, Format]) -> ReleaseManifes
     )
     lake.storage.write(f"{folder}/manifest.json", manifest.model_dump_json(indent=2).encode())
     return manifest
+
+
+def _diff(lake: Lake, plan: Plan, made: Sequence[Format], files: Mapping[str, Files], previous: str | None) -> pa.Table:
+    """What every format and split has that the version before had not, and the other way round."""
+    before = published.read(lake.storage, plan.name, previous) if previous else None
+    dropped = lake.rows(plan.tables, "dropped")
+    diffs = []
+    for one in made:
+        old = published.files(lake.storage, before, one.path) if before else None
+        diffs.append(between(one.path, one.exporter.id_column, files[one.path], old, dropped))
+    return pa.concat_tables(diffs)
 
 
 def _changes(diff: pa.Table) -> dict[str, int]:

@@ -27,7 +27,7 @@ def test_curate_then_look(tracemill: Run, recipe: str, tmp_path: Path) -> None:
     for words in (
         "verify: 48 rows in",
         "decontaminate",
-        "exported rows: dpo 15, sft 15",
+        "exported rows: dpo/train 15, sft/train 15",
         f"{tmp_path}/lake/releases/tiny/v1",
     ):
         assert words in done.stdout
@@ -41,7 +41,7 @@ def test_curate_then_look(tracemill: Run, recipe: str, tmp_path: Path) -> None:
         "after": 32,
         "reasons": {"exact duplicate": 16},
     } in funnel
-    assert "exported rows: dpo 15" in tracemill("stats", "tiny/v1").stdout
+    assert "exported rows: dpo/train 15" in tracemill("stats", "tiny/v1").stdout
 
     query = "select status, count(*)::int as n from verdicts join traces using (trace_id) group by 1 order by 1"
     assert json.loads(tracemill("sql", query, "--json").stdout) == [

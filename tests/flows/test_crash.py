@@ -24,7 +24,7 @@ KILL_POINTS = {
     "overlaps found": "contamination/*/manifest.json",
     "pairs built": "pairs/*/part-*",
     "release claimed": "releases/*/*/claim.json",
-    "half of the release": "releases/*/*/*/part-*",
+    "half of the release": "releases/*/*/*/*/part-*",
     "card written": "releases/*/*/README.md",
 }
 

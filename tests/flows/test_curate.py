@@ -47,7 +47,7 @@ def test_traces_become_a_release(recipe: str, lake: str) -> None:
         ("select", "traces"): (30, 30),
     }
     assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
-    assert release.summary.exported == {"dpo": 15, "sft": 15}
+    assert release.summary.exported == {"dpo/train": 15, "sft/train": 15}
     assert release.summary.pass_rates == (0, 0, 0, 0, 0, 0, 16, 0, 0, 0)
     assert release.summary.pass_at_k == {1: pytest.approx(2 / 3), 2: 1.0}
     (found,) = release.summary.agreements
@@ -67,13 +67,13 @@ def test_a_gold_slice_measures_the_verifiers_and_is_not_released(recipe: str, la
     assert (found.labelled, found.agreeing) == (48 + 4, 48 + 2)
     assert (found.false_positives.count, found.false_positives.of) == (1, 16 + 2)
     assert (found.false_negatives.count, found.false_negatives.of) == (1, 32 + 2)
-    assert release.summary.exported == {"dpo": 15, "sft": 15}
+    assert release.summary.exported == {"dpo/train": 15, "sft/train": 15}
 
 
 def test_exports_open_and_hold_only_what_was_verified(recipe: str, lake: str) -> None:
     place = folder(lake, curate(recipe, lake))
-    sft = load_dataset("parquet", data_files=f"{place}/sft/*.parquet", split="train")
-    dpo = load_dataset("parquet", data_files=f"{place}/dpo/*.parquet", split="train")
+    sft = load_dataset("parquet", data_files=f"{place}/sft/train/*.parquet", split="train")
+    dpo = load_dataset("parquet", data_files=f"{place}/dpo/train/*.parquet", split="train")
     assert [turn["role"] for turn in sft[0]["messages"]] == ["user", "assistant"]
     verdicts = Lake(lake).read(*Lake(lake).newest()["verdicts"], columns=["trace_id", "status"]).to_pylist()
     statuses = {row["trace_id"]: row["status"] for row in verdicts}
@@ -145,18 +145,18 @@ def test_a_new_version_says_what_changed(recipe: str, lake: str, traces: Path) -
     traces.write_text("\n".join(lines[1:]))
     release = curate(recipe, lake)
     assert (release.version, release.previous) == ("v2", "v1")
-    assert release.changes == {"dpo removed": 1, "sft removed": 1}
+    assert release.changes == {"dpo/train removed": 1, "sft/train removed": 1}
     diff = pq.read_table(folder(lake, release) / "diff.parquet").to_pylist()
     assert [(row["format"], row["change"], row["reason"]) for row in diff] == [
-        ("dpo", "removed", None),
-        ("sft", "removed", None),
+        ("dpo/train", "removed", None),
+        ("sft/train", "removed", None),
     ]
     third = curate(
         recipe,
         lake,
         ["dedupe.across_verdicts=true", "decontaminate.benchmarks.exam.text=question", "dedupe.traces=null"],
     )
-    assert third.changes == {"dpo added": 14, "sft added": 14}
+    assert third.changes == {"dpo/train added": 14, "sft/train added": 14}
     assert curate(recipe, lake).version == "v2"
 
 
@@ -184,7 +184,7 @@ def test_damage_is_mended_on_the_next_run(recipe: str, lake: str) -> None:
     release = curate(recipe, lake)
     before = files(lake)
     verdicts = sorted(Path(lake).glob("verdicts/*/part-*"))
-    for path in (*Path(lake).glob("traces/*/part-00001-*"), *folder(lake, release).glob("sft/*")):
+    for path in (*Path(lake).glob("traces/*/part-00001-*"), *folder(lake, release).glob("sft/train/*")):
         path.write_bytes(b"damaged")
     (folder(lake, release) / "README.md").unlink()
     kept = {path: path.stat().st_ino for path in verdicts}

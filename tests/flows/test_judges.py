@@ -271,7 +271,7 @@ def test_the_bundled_model_cannot_judge_and_the_run_goes_on(recipe: str, lake: s
     assert {row["status"] for row in judgements} == {"error"}
     assert all("there is no JSON object in it" in row["reason"] for row in judgements)
     assert {row["status"] for row in newest(lake, "verdicts") if row["verifier"] == "grader"} == {"error"}
-    assert release.summary.exported == {"dpo": 3, "sft": 3}
+    assert release.summary.exported == {"dpo/train": 3, "sft/train": 3}
 
 
 def test_kill_9_loses_no_reply(

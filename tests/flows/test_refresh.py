@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,8 +59,11 @@ def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, 
     assert steps["problems", "problems"].before == 24
     assert steps["generate", "traces"].before == 4 * steps["decontaminate", "problems"].after
     assert first.summary.tokens
-    assert first.summary.exported["sft"] == first.summary.accepted > 0
+    assert first.summary.exported["sft/train"] == first.summary.accepted > 0
     assert {"funnel.png", "pass_rates.png", "README.md"} <= set(first.files)
+    card = (Path(lake) / "releases/small/v1/README.md").read_text()
+    assert re.search(r"\| tiny \| tiny-reasoner \| \w{20} \| transformers \| 0\.7 \| 1\.0 \| 300 \| 4 \|", card)
+    assert "| personas (bundled) | apache-2.0 |" in card
     old_traces, old_problems = traces(lake), problems(lake)
     row = next(iter(old_traces.values()))
     assert row["on_policy"] is True
@@ -70,12 +74,12 @@ def test_a_run_makes_a_release_and_the_next_adds_only_new_rows(generating: str, 
     second = refresh(generating, lake)
     assert (second.version, second.previous) == ("v2", "v1")
     # Nothing of the first round was made again, nor were its files.
-    name = first.formats["sft"][0].name
-    assert second.formats["sft"][0].name == name
-    assert len(second.formats["sft"]) == 2
-    versions = [Path(lake) / "releases/small" / version / "sft" / name for version in ("v1", "v2")]
+    name = first.formats["sft/train"][0].name
+    assert second.formats["sft/train"][0].name == name
+    assert len(second.formats["sft/train"]) == 2
+    versions = [Path(lake) / "releases/small" / version / "sft/train" / name for version in ("v1", "v2")]
     assert versions[0].samefile(versions[1])
-    assert set(second.changes) == {"sft added", "dpo added"}
+    assert set(second.changes) == {"sft/train added", "dpo/train added"}
     assert all(set(refs) <= set(Lake(lake).newest()[name]) for name, refs in first_tables.items())
     new_traces = traces(lake)
     assert old_traces.items() <= new_traces.items()
