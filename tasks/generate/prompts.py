@@ -5,15 +5,9 @@ from typing import Final
 from schemas.tables import Domain
 from tasks.engines.contract import Message
 from tasks.generate.config import Sampler
+from tasks.instructions import INSTRUCTIONS, instructed
 
-BOXED: Final = "{question}\n\nPlease reason step by step, and put your final answer within \\boxed{}."
-PROMPTS: Final = {
-    Domain.MATH: BOXED,
-    Domain.CHOICE: "{question}\n\nPlease reason step by step, and put the letter of the right option within \\boxed{}.",
-    Domain.CODE: "{question}\n\nPlease reason step by step, and end with the program in one ```python block.",
-    Domain.INSTRUCTION: "{question}",
-    Domain.OPEN: "{question}\n\nPlease reason step by step before you answer.",
-}
+PROMPTS: Final = {domain: instructed("{question}", INSTRUCTIONS.get(domain)) for domain in Domain}
 THINK: Final = (
     "Think step by step between <think> and </think>. Check your work there. "
     "After </think>, give the final answer in \\boxed{}."
