@@ -21,7 +21,7 @@ COLUMNS: Final = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("problem", "solution", "problem_id")]
 )
 _ANSWER: Final = "{answer}"
-_READ_AS_IT_IS: Final = r"\$|\\boxed|\\\(|\\\["
+_READ_AS_IT_IS: Final = r"\$[^$]+\$|\\boxed|\\\(|\\\["
 
 
 class Config(ConfigBase):
@@ -35,7 +35,7 @@ class Config(ConfigBase):
     )
     solution: str = Field(
         rf"$\boxed{{{_ANSWER}}}$",
-        description="with {answer} in it, the reference; one that has a formula's or a box's signs stays as it is",
+        description="with {answer} in it, the reference; one that is a formula or a box by itself stays",
     )
 
     @model_validator(mode="after")
