@@ -112,7 +112,7 @@ def selection() -> Selection:
         source=["a.jsonl"] * 6,
         model=["tiny"] * 5 + [None],
     )
-    offsets = pa.array([[0, 10], *[[0]] * 2, [0, 20], *[[0]] * 2], pa.list_(pa.int32()))
+    offsets = pa.array([[0, 10], *[[0]] * 2, [0, 21], *[[0]] * 2], pa.list_(pa.int32()))
     traces = traces.append_column("step_offsets", offsets)
     problems = strings(
         problem_id=[f"p{n}" for n in range(6)],

@@ -32,7 +32,9 @@ def with_system(name: str, system: str | None) -> dict[str, object]:
 
 @pytest.fixture
 def empty(selection: Selection) -> Selection:
-    none = {name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)}
+    none: dict[str, Any] = {
+        name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)
+    }
     return selection._replace(**none)
 
 
