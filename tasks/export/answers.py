@@ -20,9 +20,9 @@ from tasks.rows import flat, positions
 class RewardConfig(ConfigBase):
     """Which problems, and what a policy is asked."""
 
-    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
+    system: str | None = Field(default=None, min_length=1, description="a system prompt for every conversation")
     instructions: dict[Domain, str] = Field(
-        dict(INSTRUCTIONS),
+        default=dict(INSTRUCTIONS),
         description="what follows the question, by domain; the scorers look where it tells to answer",
     )
     majority: bool = Field(

@@ -24,14 +24,14 @@ class StepConfig(ConfigBase):
     """Whose verdicts on steps count, and what a score says of a step."""
 
     verifier: str | None = Field(
-        None, min_length=1, description="whose verdicts; each trace's first by name unless given"
+        default=None, min_length=1, description="whose verdicts; each trace's first by name unless given"
     )
     threshold: float = Field(
-        0.0,
+        default=0.0,
         description="a step with a higher score is right; 0 is Math-Shepherd's hard label: some continuation succeeds",
     )
     neutral_from: float | None = Field(
-        None,
+        default=None,
         description="a step with at least this score, and none above the threshold, is neutral; lower ones are wrong",
     )
 
@@ -46,10 +46,11 @@ class LabelConfig(StepConfig):
     """Also: what becomes of steps that are neither right nor wrong, in formats that know nothing else."""
 
     neutral: Literal[True, False, "drop"] | None = Field(
-        None, description="label of a neutral step; drop: the row ends before the first one. Needed with neutral_from"
+        default=None,
+        description="label of a neutral step; drop: the row ends before the first one. Needed with neutral_from",
     )
     after_error: Literal["truncate", "drop", False] = Field(
-        "truncate",
+        default="truncate",
         description="truncate: a row ends with the first wrong step; drop: a trace that goes on after it has no row; "
         "false: the row goes on, and all that follows is labelled wrong",
     )
