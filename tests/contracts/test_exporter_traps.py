@@ -59,10 +59,7 @@ def prompts(exporter: Exporter, selection: Selection) -> list[list[dict[str, str
     found = exporter.rows(selection)
     column = next(name for name in ("prompt", "messages", "conversations") if name in exporter.columns.names)
     turns: list[Any] = found[column].to_pylist()
-    return [
-        [dict(zip(("role", "content"), turn.values(), strict=True)) for turn in row]
-        for row in found[column].to_pylist()
-    ]
+    return [[dict(zip(("role", "content"), turn.values(), strict=True)) for turn in row] for row in turns]
 
 
 @pytest.mark.parametrize("system", [None, "Think."])
