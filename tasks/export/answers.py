@@ -1,6 +1,6 @@
 """Problems and what answers to them are checked against: what the formats of RL trainers are made of."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,18 @@ class Truths(NamedTuple):
     problem_id: "pa.ChunkedArray[Any]"
     domain: "pa.ChunkedArray[Any]"
     truth: "pa.ChunkedArray[Any]"
+
+    def written(self, domain: Domain, write: Callable[[str], str | None]) -> "Truths":
+        """The same, with the texts of a domain as `write` gives them; where it gives None, the problem is left out."""
+        here = np.asarray(pc.equal(self.domain, pa.scalar(domain.value)), np.bool_)
+        if not here.any():
+            return self
+        texts: list[Any] = self.truth.filter(pa.array(here)).to_pylist()
+        new: Any = pa.array([write(text) for text in texts], pa.string())
+        truth: Any = pc.replace_with_mask(self.truth, pa.array(here), new)
+        kept = truth.is_valid()
+        rows = self.rows[np.asarray(kept, np.bool_)]
+        return Truths(rows, self.problem_id.filter(kept), self.domain.filter(kept), truth.filter(kept))
 
 
 def references(selection: Selection, *, majority: bool) -> "pa.ChunkedArray[Any]":

@@ -48,7 +48,27 @@ def test_verl_rows(selection: Selection) -> None:
         "problem_id": "p0",
     }
     told = [(row["problem_id"], row["data_source"], row["reward_model"]["ground_truth"]) for row in found[1:]]
-    assert told == [("p1", "lighteval/MATH", "4"), ("p3", "taco", "assert f(1) == 1"), ("p5", "lighteval/MATH", "B")]
+    assert told == [("p1", "lighteval/MATH", "4"), ("p5", "lighteval/MATH", "B")]
+
+
+@pytest.mark.parametrize(
+    ("tests", "truth"),
+    [
+        ('{"inputs": ["1"], "outputs": ["2"]}', {"inputs": ["1"], "outputs": ["2"]}),
+        ('{"fn_name": "f", "inputs": [[1]], "outputs": [2]}', {"fn_name": "f", "inputs": [[1]], "outputs": [2]}),
+        ('[{"input": "1", "output": "2"}]', {"inputs": ["1"], "outputs": ["2"]}),
+        ("assert f(1) == 1", None),
+        ('["assert f(1) == 1"]', None),
+    ],
+)
+def test_verls_scorer_of_programs_reads_inputs_and_outputs(tests: str, truth: Any, selection: Selection) -> None:
+    """Its prime_code takes a JSON object with both, and gives any program 0 for other tests."""
+    coding = with_problem(selection, domain="code", tests=tests)
+    assert [json.loads(row["reward_model"]["ground_truth"]) for row in rows("verl", coding)] == (
+        [truth] if truth else []
+    )
+    (row,) = rows("verl", coding, data_sources={"code": "mine"})
+    assert row["reward_model"]["ground_truth"] == tests
 
 
 def test_verl_settings(selection: Selection) -> None:
@@ -93,6 +113,12 @@ def test_open_instruct_reads_the_constraints(constraints: str, selection: Select
         ("assert f(1) == 1\nassert f(2) == 2", "code", ["assert f(1) == 1\nassert f(2) == 2"]),
         ('{"inputs": ["1\\n"], "outputs": ["2\\n"]}', "code_stdio", [{"input": "1\n", "output": "2\n"}]),
         ('[{"input": "1", "output": "2"}]', "code_stdio", [{"input": "1", "output": "2"}]),
+        ('{"tests": ["assert f(1) == 1"]}', "code", ["assert f(1) == 1"]),
+        (
+            '{"tests": "def check(g):\\n    assert g(1) == 1", "entry_point": "f"}',
+            "code",
+            ["def check(g):\n    assert g(1) == 1\n\ncheck(f)"],
+        ),
     ],
 )
 def test_open_instruct_reads_the_tests(tests: str, verifier: str, truth: list[Any], selection: Selection) -> None:
@@ -106,6 +132,9 @@ def test_open_instruct_reads_the_tests(tests: str, verifier: str, truth: list[An
         "def check(candidate):\n    assert candidate(1) == 1",
         '{"fn_name": "f", "inputs": [[1]], "outputs": [1]}',
         '{"inputs": [[1]], "outputs": [1]}',
+        '{"tests": "assert f(1) == 1", "setup": "import math"}',
+        '{"tests": "def check(g): assert g(1) == 1"}',
+        '[["assert f(1) == 1"]]',
         "[]",
         "{broken",
         " ",

@@ -6,7 +6,7 @@ text as that verifier reads it: tests as a JSON list, constraints as Python's no
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from schemas.conform import conform
 from schemas.tables import Domain
 from tasks.export.answers import RewardConfig, asked, truths
 from tasks.export.messages import MESSAGES
+from tasks.export.programs import asserts, loaded, pairs
 from tasks.export.selection import Exporter, Selection
 
 COLUMNS: Final = pa.schema(
@@ -71,28 +72,16 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
 
 def _tests(text: str) -> _Truth | None:
     """Assertions as a list of texts that each run after the program, or inputs with their outputs."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return None if "def check(" in text else _Truth(json.dumps([text]))
-    found = _json(text)
-    if isinstance(found, list) and found and all(isinstance(one, str) for one in found):
-        return _Truth(json.dumps(found))
-    pairs = list(_pairs(found))
-    written = all(isinstance(text, str) for pair in pairs for text in pair)
-    told = [{"input": given, "output": wanted} for given, wanted in pairs]
-    return _Truth(json.dumps(told), "_stdio") if pairs and written else None
-
-
-def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(found, Mapping) and "fn_name" not in found:
-        return zip(found.get("inputs", ()), found.get("outputs", ()), strict=False)
-    if isinstance(found, list) and all(isinstance(one, Mapping) for one in found):
-        return ((one.get("input"), one.get("output")) for one in found)
-    return iter(())
+    found = pairs(loaded(text))
+    if found:
+        return _Truth(json.dumps([{"input": one.given, "output": one.wanted} for one in found]), "_stdio")
+    texts = asserts(text)
+    return _Truth(json.dumps(texts)) if texts else None
 
 
 def _constraints(text: str) -> _Truth | None:
     """Constraints by IFEval's ids (tracemill's form or IFEval's own); open-instruct's functions have no such id."""
-    found = _json(text)
+    found = loaded(text)
     many = found if isinstance(found, list) else [found]
     if not many or not all(isinstance(one, Mapping) for one in many):
         return None
@@ -102,13 +91,6 @@ def _constraints(text: str) -> _Truth | None:
         ids = many[0].get("instruction_id_list") or many[0].get("instruction_id")
         arguments = many[0].get("kwargs")
     return _Truth(repr([{"instruction_id": ids, "kwargs": arguments}])) if ids and arguments else None
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 _READ: Final[Mapping[Domain, Callable[[str], _Truth | None]]] = {Domain.CODE: _tests, Domain.INSTRUCTION: _constraints}

@@ -5,6 +5,8 @@ other names than those: for answers in a box `lighteval/MATH` (equal after norma
 `openai/gsm8k`, for programs `codecontests`, `apps`, `codeforces` and `taco`. Another name takes one's own scorer.
 """
 
+import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from schemas.conform import conform
 from schemas.tables import Domain
 from tasks.export.answers import RewardConfig, asked, named, truths
 from tasks.export.messages import MESSAGES
+from tasks.export.programs import loaded, pairs
 from tasks.export.selection import Exporter, Selection
 from tasks.ids import id_number
 
@@ -32,14 +35,17 @@ COLUMNS: Final = pa.schema(
 )
 
 
+_OF_PROGRAMS: Final = ("codecontests", "apps", "codeforces", "taco")
+
+
 class Config(RewardConfig):
     """Which scorer each domain has."""
 
     data_sources: dict[Domain, str] = Field(
         {Domain.MATH: "lighteval/MATH", Domain.CHOICE: "lighteval/MATH", Domain.CODE: "taco"},
         min_length=1,
-        description="verl's name for the scorer, by domain; others are left out. Of tests, verl's scorers read JSON "
-        "with `inputs` and `outputs` only",
+        description="verl's name for the scorer, by domain; others are left out. verl's own scorers of programs read "
+        "inputs with outputs only: under their names, problems with other tests are left out too",
     )
 
 
@@ -51,6 +57,8 @@ def build(config: Config) -> Exporter:
 def _rows(config: Config, selection: Selection) -> pa.Table:
     """One row a problem that can be checked, in the order of problems; `index` is a number made of its id."""
     found = truths(selection, config.data_sources, majority=config.majority)
+    if config.data_sources.get(Domain.CODE) in _OF_PROGRAMS:
+        found = found.written(Domain.CODE, _inputs_and_outputs)
     columns: dict[str, Any] = {
         "data_source": named(config.data_sources, found.domain),
         "prompt": asked(config, selection.problems, found.rows),
@@ -60,6 +68,16 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
         "problem_id": found.problem_id,
     }
     return conform(pa.table(columns), COLUMNS, at="export verl")
+
+
+def _inputs_and_outputs(tests: str) -> str | None:
+    found = loaded(tests)
+    if isinstance(found, Mapping) and {"inputs", "outputs"} <= set(found):
+        return tests
+    told = pairs(found)
+    return (
+        json.dumps({"inputs": [one.given for one in told], "outputs": [one.wanted for one in told]}) if told else None
+    )
 
 
 def _rewards(truth: "pa.Array[Any]") -> pa.StructArray:
