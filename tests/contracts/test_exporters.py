@@ -210,6 +210,18 @@ def test_trl_renders_dpo(selection: Selection, tokenizer: Any) -> None:
     }
 
 
+def test_trl_unpairs_dpo_into_ktos_columns(selection: Selection) -> None:
+    from datasets import Dataset
+    from trl.data_utils import unpair_preference_dataset
+
+    pairs, single = (Dataset(build(name).rows(selection)) for name in ("dpo", "kto"))
+    columns = ["prompt", "completion", "label"]
+    unpaired = unpair_preference_dataset(pairs.select_columns(["prompt", "chosen", "rejected"])).select_columns(columns)
+    assert unpaired.features == single.select_columns(columns).features
+    answers = {row["completion"][0]["content"]: row["label"] for row in single}
+    assert all(answers[row["completion"][0]["content"]] == row["label"] for row in unpaired)
+
+
 def test_trl_renders_kto(selection: Selection, tokenizer: Any) -> None:
     from trl.data_utils import maybe_apply_chat_template
 
