@@ -28,10 +28,12 @@ class StepConfig(ConfigBase):
     )
     threshold: float = Field(
         default=0.0,
+        allow_inf_nan=False,
         description="a step with a higher score is right; 0 is Math-Shepherd's hard label: some continuation succeeds",
     )
     neutral_from: float | None = Field(
         default=None,
+        allow_inf_nan=False,
         description="a step with at least this score, and none above the threshold, is neutral; lower ones are wrong",
     )
 

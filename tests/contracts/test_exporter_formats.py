@@ -107,6 +107,19 @@ def test_open_instruct_reads_the_constraints(constraints: str, selection: Select
 
 
 @pytest.mark.parametrize(
+    "constraints",
+    [
+        '{"func_name": "validate_no_commas", "N": null}',
+        '[{"instruction_id": ["a"], "kwargs": [{}]}, {"instruction_id": ["b"], "kwargs": [{}]}]',
+        "[]",
+        "no JSON",
+    ],
+)
+def test_open_instruct_leaves_out_other_constraints(constraints: str, selection: Selection) -> None:
+    assert rows("open_instruct", with_problem(selection, domain="instruction", constraints=constraints)) == []
+
+
+@pytest.mark.parametrize(
     ("tests", "verifier", "truth"),
     [
         ('["assert f(1) == 1", "assert f(2) == 2"]', "code", ["assert f(1) == 1", "assert f(2) == 2"]),

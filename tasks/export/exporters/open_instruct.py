@@ -87,9 +87,11 @@ def _constraints(text: str) -> _Truth | None:
         return None
     if all("kind" in one for one in many):
         ids, arguments = [one["kind"] for one in many], [one.get("kwargs") or {} for one in many]
-    else:
+    elif len(many) == 1:
         ids = many[0].get("instruction_id_list") or many[0].get("instruction_id")
         arguments = many[0].get("kwargs")
+    else:
+        return None
     return _Truth(repr([{"instruction_id": ids, "kwargs": arguments}])) if ids and arguments else None
 
 
