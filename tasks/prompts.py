@@ -1,5 +1,6 @@
 """What a model is asked for a trace, by domain: the same whether it starts one or goes on from a step of it."""
 
+from collections.abc import Mapping
 from typing import Final, Self
 
 from pydantic import Field, model_validator
@@ -8,18 +9,25 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain
 from tasks.engines.contract import Message
 
-BOXED: Final = "{question}\n\nPlease reason step by step, and put your final answer within \\boxed{}."
-PROMPTS: Final = {
-    Domain.MATH: BOXED,
-    Domain.CHOICE: "{question}\n\nPlease reason step by step, and put the letter of the right option within \\boxed{}.",
-    Domain.CODE: "{question}\n\nPlease reason step by step, and end with the program in one ```python block.",
-    Domain.INSTRUCTION: "{question}",
-    Domain.OPEN: "{question}\n\nPlease reason step by step before you answer.",
+INSTRUCTIONS: Final[Mapping[Domain, str]] = {
+    Domain.MATH: "Please reason step by step, and put your final answer within \\boxed{}.",
+    Domain.CHOICE: "Please reason step by step, and put the letter of the right option within \\boxed{}.",
+    Domain.CODE: "Please reason step by step, and end with the program in one ```python block.",
+    Domain.OPEN: "Please reason step by step before you answer.",
 }
+"""What follows a question, in exported prompts too. A domain that is not there needs none: its questions say all."""
 THINK: Final = (
     "Think step by step between <think> and </think>. Check your work there. "
     "After </think>, give the final answer in \\boxed{}."
 )
+
+
+def instructed(question: str, instruction: str | None) -> str:
+    """The question, and the instruction after a blank line."""
+    return f"{question}\n\n{instruction}" if instruction else question
+
+
+PROMPTS: Final = {domain: instructed("{question}", INSTRUCTIONS.get(domain)) for domain in Domain}
 
 
 class Prompting(ConfigBase):

@@ -29,3 +29,11 @@ def flat(texts: "pa.ChunkedArray[Any]") -> pa.LargeStringArray:
     array: Any = texts.cast(pa.large_string()).combine_chunks()
     joined: pa.LargeStringArray = array
     return joined
+
+
+def firsts(ranked: NDArray[np.int64], groups: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The first `count` of each group of the rows `ranked`, best first, in order; `groups[row]` is a row's group."""
+    together = ranked[np.argsort(groups[ranked], kind="stable")]
+    starts = np.flatnonzero(np.diff(groups[together], prepend=-1))
+    place = np.arange(len(together)) - np.repeat(starts, np.diff(starts, append=len(together)))
+    return np.sort(together[place < count])

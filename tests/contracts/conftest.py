@@ -1,12 +1,13 @@
-"""A server that speaks OpenAI's protocol, with the bundled model behind it."""
+"""A server that speaks OpenAI's protocol, with the bundled model behind it; and what exporters are given."""
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse
 from tasks.engines.contract import Finish, Message, Request, Sampling
 from tasks.engines.kinds.transformers import Config, build
 from tasks.engines.template import load_template
+from tasks.export.selection import Selection
 
 ALIAS = "tiny"
 
@@ -90,3 +92,69 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/v1"
     server.should_exit = True
     thread.join()
+
+
+def strings(**columns: Sequence[str | None]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+
+
+@pytest.fixture
+def selection() -> Selection:
+    """Problems of every domain; trace t5's problem is gone, and pair k3 refers to a trace that is gone.
+
+    Of the traces t0, t2 and t3, verdicts judge the steps.
+    """
+    texts = ["1 + 1 = 2\n#### 2", "two", "3", "<think>\nhm\n</think>\n\nfour é😀", "I do not know.", "9"]
+    traces = strings(
+        trace_id=[f"t{n}" for n in range(6)],
+        problem_id=["p0", "p0", "p0", "p1", "p2", "gone"],
+        text=texts,
+        source=["a.jsonl"] * 6,
+        model=["tiny"] * 5 + [None],
+    )
+    offsets = pa.array([[0, 10], *[[0]] * 2, [0, 21], *[[0]] * 2], pa.list_(pa.int32()))
+    traces = traces.append_column("step_offsets", offsets)
+    problems = strings(
+        problem_id=[f"p{n}" for n in range(6)],
+        domain=["math", "math", "open", "code", "instruction", "choice"],
+        question=["1 + 1?", "2 + 2?", "Why?", "Write f.", "No commas.", "A or B?"],
+        reference=["2", None, " ", None, None, "B"],
+        tests=[*[None] * 3, "assert f(1) == 1", None, None],
+        constraints=[*[None] * 4, '[{"kind": "punctuation:no_comma", "kwargs": {}}]', None],
+    )
+    verdicts = pa.table(
+        {
+            "trace_id": ["t0", "t0", "t2", "t3", "gone"],
+            "verifier": ["person", "rollouts", "person", "rollouts", "person"],
+            "first_wrong_step": pa.array([-1, None, 0, None, 0], pa.int32()),
+            "step_scores": pa.array([None, [1.0, 0.0], None, [0.5, 0.0], None], pa.list_(pa.float32())),
+        }
+    )
+    references = pa.table(
+        {"problem_id": ["p1"], "reference": ["4"], "origin": ["majority"], "votes": [3], "samples": [4]}
+    )
+    statuses = ["correct", "correct", "incorrect", "correct", "unverifiable", "correct"]
+    pairs = strings(
+        pair_id=["k1", "k2", "k3", "k4"],
+        problem_id=["p0", "p0", "p0", "gone"],
+        chosen_trace_id=["t1", "t0", "t0", "t5"],
+        rejected_trace_id=["t2", "t2", "t9", "t2"],
+        rule=["correct_vs_incorrect"] * 4,
+    )
+    return Selection(
+        problems=problems,
+        traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
+        standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
+        pairs=pairs,
+        references=references,
+        verdicts=verdicts,
+    )
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """The bundled model's tokenizer, with its chat template."""
+    from transformers import AutoTokenizer
+
+    load: Any = AutoTokenizer.from_pretrained
+    return load(Path(__file__).parents[2] / "data/models/tiny-reasoner")

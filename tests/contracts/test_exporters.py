@@ -9,18 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.errors import PluginError
-from schemas.tables import REFERENCES, VERDICTS
 from tasks import plugins
+from tasks.export.messages import MESSAGES
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
 
 NAMES = plugins.names(PACKAGE)
 SYSTEM = "Think step by step."
 PREFERENCE = ("prompt", "chosen", "rejected")
-TEMPLATE = (
-    "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}</s>{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
 
 
 def build(name: str, **settings: object) -> Exporter:
@@ -29,60 +25,53 @@ def build(name: str, **settings: object) -> Exporter:
     return exporter
 
 
-def strings(**columns: list[str]) -> pa.Table:
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-
-
-@pytest.fixture
-def selection() -> Selection:
-    """Three problems; trace t5's problem is gone, and pair k3 refers to a trace that is gone."""
-    texts = ["1 + 1 = 2\n#### 2", "two", "3", "<think>\nhm\n</think>\n\nfour é😀", "I do not know.", "9"]
-    traces = strings(
-        trace_id=[f"t{n}" for n in range(6)],
-        problem_id=["p0", "p0", "p0", "p1", "p2", "gone"],
-        text=texts,
-        source=["a.jsonl"] * 6,
-    )
-    statuses = ["correct", "correct", "incorrect", "correct", "unverifiable", "correct"]
-    pairs = strings(
-        pair_id=["k1", "k2", "k3", "k4"],
-        problem_id=["p0", "p0", "p0", "gone"],
-        chosen_trace_id=["t1", "t0", "t0", "t5"],
-        rejected_trace_id=["t2", "t2", "t9", "t2"],
-        rule=["correct_vs_incorrect"] * 4,
-    )
-    return Selection(
-        problems=strings(problem_id=["p0", "p1", "p2"], question=["1 + 1?", "2 + 2?", "Why?"]),
-        traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
-        standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
-        pairs=pairs,
-        references=REFERENCES.empty_table(),
-        verdicts=VERDICTS.empty_table(),
-    )
+def with_system(name: str, system: str | None) -> dict[str, object]:
+    """The setting, for the formats that have conversations."""
+    return {"system": system} if "system" in plugins.load(PACKAGE, name).Config.model_fields else {}
 
 
 @pytest.fixture
 def empty(selection: Selection) -> Selection:
-    none = {name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)}
+    none: dict[str, Any] = {
+        name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)
+    }
     return selection._replace(**none)
 
 
 def test_all_are_found() -> None:
-    assert NAMES == ["dpo", "sft"]
-    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, sft"):
+    assert NAMES == [
+        "dpo",
+        "kto",
+        "llamafactory_dpo",
+        "llamafactory_sft",
+        "math_shepherd",
+        "open_instruct",
+        "open_r1",
+        "prm800k",
+        "processbench",
+        "sft",
+        "stepwise",
+        "verl",
+    ]
+    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, kto, llamafactory_dpo"):
         plugins.load(PACKAGE, "orpo")
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("system", [None, SYSTEM])
 def test_rows_keep_the_contract(name: str, system: str | None, selection: Selection) -> None:
-    exporter = build(name, system=system)
+    exporter = build(name, **with_system(name, system))
     rows = exporter.rows(selection)
     assert rows.schema.equals(exporter.columns)
     rows.validate(full=True)
     row_ids = rows[exporter.id_column].to_pylist()
     assert 0 < len(row_ids) == len(set(row_ids))
     assert rows.equals(exporter.rows(selection))
+    assert set(rows["problem_id"].to_pylist()) <= set(selection.problems["problem_id"].to_pylist())
+    for column in (name for name in rows.column_names if name.endswith("trace_id")):
+        assert set(rows[column].to_pylist()) <= set(selection.traces["trace_id"].to_pylist())
+    kinds = {exporter.columns.field(column).type for column in exporter.texts}
+    assert kinds <= {MESSAGES, pa.string()}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,12 +95,12 @@ def test_trl_reads_it_back_from_parquet(name: str, selection: Selection, tmp_pat
     from datasets import load_dataset
     from trl.data_utils import is_conversational
 
-    exporter = build(name, system=SYSTEM)
+    exporter = build(name, **with_system(name, SYSTEM))
     rows = exporter.rows(selection)
     pq.write_table(rows, tmp_path / "part-0.parquet")
     dataset = load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), split="train", cache_dir=str(tmp_path))
     assert dataset.to_list() == rows.to_pylist()
-    assert all(is_conversational(row) for row in dataset)
+    assert all(is_conversational(row) == (MESSAGES in exporter.columns.types) for row in dataset)
 
 
 def test_sft_rows(selection: Selection) -> None:
@@ -168,6 +157,30 @@ def test_dpo_rows(selection: Selection) -> None:
     }
 
 
+def test_kto_rows(selection: Selection) -> None:
+    rows = build("kto").rows(selection).to_pylist()
+    assert [(row["trace_id"], row["label"]) for row in rows] == [
+        ("t0", True),
+        ("t1", True),
+        ("t2", False),
+        ("t3", True),
+    ]
+    assert rows[2] == {
+        "prompt": [{"role": "user", "content": "1 + 1?"}],
+        "completion": [{"role": "assistant", "content": "3"}],
+        "label": False,
+        "problem_id": "p0",
+        "trace_id": "t2",
+    }
+
+
+def test_kto_takes_the_first_ids_of_each_label(selection: Selection) -> None:
+    assert build("kto", per_problem=1).rows(selection)["trace_id"].to_pylist() == ["t0", "t2", "t3"]
+    backwards = selection.traces.take(list(range(selection.traces.num_rows))[::-1])
+    shuffled = selection._replace(traces=backwards)
+    assert build("kto", per_problem=1).rows(shuffled)["trace_id"].to_pylist() == ["t3", "t2", "t0"]
+
+
 @pytest.mark.parametrize("system", [None, SYSTEM])
 def test_dpo_prompt_ends_with_the_user_and_answers_are_whole(system: str | None, selection: Selection) -> None:
     texts = dict(zip(*(selection.traces[name].to_pylist() for name in ("trace_id", "text")), strict=True))
@@ -177,22 +190,11 @@ def test_dpo_prompt_ends_with_the_user_and_answers_are_whole(system: str | None,
             assert row[side] == [{"role": "assistant", "content": texts[row[f"{side}_trace_id"]]}]
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    """A tokenizer that knows no words, for its chat template."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
-    words = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
-    make: Any = PreTrainedTokenizerFast
-    return make(tokenizer_object=words, chat_template=TEMPLATE)
-
-
 def test_trl_renders_sft(selection: Selection, tokenizer: Any) -> None:
     from trl.data_utils import maybe_apply_chat_template
 
     row = build("sft", system=SYSTEM).rows(selection).to_pylist()[0]
-    text = f"<system>{SYSTEM}</s><user>1 + 1?</s><assistant>1 + 1 = 2\n#### 2</s>"
+    text = f"<|system|>{SYSTEM}<|end|><|user|>1 + 1?<|end|><|assistant|>1 + 1 = 2\n#### 2<|end|>"
     assert maybe_apply_chat_template(row, tokenizer)["text"] == text
 
 
@@ -202,7 +204,31 @@ def test_trl_renders_dpo(selection: Selection, tokenizer: Any) -> None:
     row = build("dpo").rows(selection).to_pylist()[0]
     rendered = maybe_apply_chat_template(row, tokenizer)
     assert {key: rendered[key] for key in PREFERENCE} == {
-        "prompt": "<user>1 + 1?</s><assistant>",
-        "chosen": "two</s>",
-        "rejected": "3</s>",
+        "prompt": "<|user|>1 + 1?<|end|><|assistant|>",
+        "chosen": "two<|end|>",
+        "rejected": "3<|end|>",
+    }
+
+
+def test_trl_unpairs_dpo_into_ktos_columns(selection: Selection) -> None:
+    from datasets import Dataset
+    from trl.data_utils import unpair_preference_dataset
+
+    pairs, single = (Dataset(build(name).rows(selection)) for name in ("dpo", "kto"))
+    columns = ["prompt", "completion", "label"]
+    unpaired = unpair_preference_dataset(pairs.select_columns(["prompt", "chosen", "rejected"])).select_columns(columns)
+    assert unpaired.features == single.select_columns(columns).features
+    answers = {row["completion"][0]["content"]: row["label"] for row in single}
+    assert all(answers[row["completion"][0]["content"]] == row["label"] for row in unpaired)
+
+
+def test_trl_renders_kto(selection: Selection, tokenizer: Any) -> None:
+    from trl.data_utils import maybe_apply_chat_template
+
+    row = build("kto").rows(selection).to_pylist()[2]
+    rendered = maybe_apply_chat_template(row, tokenizer)
+    assert {key: rendered[key] for key in ("prompt", "completion", "label")} == {
+        "prompt": "<|user|>1 + 1?<|end|><|assistant|>",
+        "completion": "3<|end|>",
+        "label": False,
     }

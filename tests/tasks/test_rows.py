@@ -1,7 +1,11 @@
+from random import Random
+
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.rows import flat, positions, taken
+from tasks.rows import firsts, flat, positions, taken
 
 
 def test_positions() -> None:
@@ -22,3 +26,12 @@ def test_flat_joins_chunks() -> None:
     assert column.type == pa.large_string()
     assert column.to_pylist() == ["a", "b", "é"]
     assert flat(pa.chunked_array([], pa.string())).to_pylist() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=20), st.integers(1, 3), st.randoms())
+def test_firsts_of_each_group(found: list[tuple[int, bool]], count: int, random: Random) -> None:
+    groups = np.array([group for group, _ in found], np.int64)
+    ranked = [row for row, (_, there) in enumerate(found) if there]
+    random.shuffle(ranked)
+    kept = [row for at, row in enumerate(ranked) if sum(groups[other] == groups[row] for other in ranked[:at]) < count]
+    assert firsts(np.array(ranked, np.int64), groups, count).tolist() == sorted(kept)

@@ -5,10 +5,11 @@ answers, since TRL puts an end-of-text token after each. What two answers share 
 """
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field
 
 from schemas.base import ConfigBase
@@ -17,10 +18,10 @@ from tasks.export.messages import MESSAGES, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import flat, positions
 
-_IDS: Final = ("pair_id", "problem_id", "rule", "chosen_trace_id", "rejected_trace_id")
+IDS: Final = ("pair_id", "problem_id", "rule", "chosen_trace_id", "rejected_trace_id")
 COLUMNS: Final = pa.schema(
     [pa.field(name, MESSAGES, nullable=False) for name in ("prompt", "chosen", "rejected")]
-    + [pa.field(name, pa.string(), nullable=False) for name in _IDS]
+    + [pa.field(name, pa.string(), nullable=False) for name in IDS]
 )
 
 
@@ -35,17 +36,32 @@ def build(config: Config) -> Exporter:
     return Exporter("pair_id", COLUMNS, partial(_rows, config), texts=("prompt", "chosen", "rejected"))
 
 
-def _rows(config: Config, selection: Selection) -> pa.Table:
-    """One row a pair, in the order of pairs."""
+class Sides(NamedTuple):
+    """The pairs of which all is still there: rows of pairs, and side by side with them rows of problems and traces."""
+
+    pairs: NDArray[np.int64]
+    problem: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+
+
+def sides(selection: Selection) -> Sides:
+    """Which rows the pairs are made of, in the order of pairs."""
     pairs, traces = selection.pairs, selection.traces
     problem = positions(pairs["problem_id"], selection.problems["problem_id"])
     chosen, rejected = (positions(pairs[f"{side}_trace_id"], traces["trace_id"]) for side in ("chosen", "rejected"))
     there = np.flatnonzero((problem >= 0) & (chosen >= 0) & (rejected >= 0))
-    texts = flat(traces["text"])
+    return Sides(there, problem[there], chosen[there], rejected[there])
+
+
+def _rows(config: Config, selection: Selection) -> pa.Table:
+    """One row a pair, in the order of pairs."""
+    found = sides(selection)
+    texts = flat(selection.traces["text"])
     columns: dict[str, Any] = {
-        "prompt": conversations(*prompt(config.system, selection.problems, problem[there])),
-        "chosen": conversations(Turn("assistant", texts, chosen[there])),
-        "rejected": conversations(Turn("assistant", texts, rejected[there])),
-        **{name: pairs[name].take(there) for name in _IDS},
+        "prompt": conversations(*prompt(config.system, selection.problems, found.problem)),
+        "chosen": conversations(Turn("assistant", texts, found.chosen)),
+        "rejected": conversations(Turn("assistant", texts, found.rejected)),
+        **{name: selection.pairs[name].take(found.pairs) for name in IDS},
     }
     return conform(pa.table(columns), COLUMNS, at="export dpo")

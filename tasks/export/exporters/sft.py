@@ -14,7 +14,7 @@ from schemas.conform import conform
 from schemas.tables import Status
 from tasks.export.messages import MESSAGES, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
-from tasks.rows import flat, positions
+from tasks.rows import firsts, flat, positions
 from tasks.standing import standing_as
 
 COLUMNS: Final = pa.schema(
@@ -42,15 +42,21 @@ def build(config: Config) -> Exporter:
     return Exporter("trace_id", COLUMNS, partial(_rows, config), texts=("messages",))
 
 
+def chosen(config: Config, selection: Selection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each trace's row in problems, -1 where it is gone; and the rows of the traces that the settings choose."""
+    problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
+    rows = np.flatnonzero(_stands(selection, config.statuses) & (problem >= 0))
+    return problem, rows if config.per_problem is None else _shortest(
+        selection.traces, problem, rows, config.per_problem
+    )
+
+
 def _rows(config: Config, selection: Selection) -> pa.Table:
     """One row a trace, in the order of traces: question, then the whole trace as the answer."""
-    problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
-    chosen = np.flatnonzero(_stands(selection, config.statuses) & (problem >= 0))
-    if config.per_problem is not None:
-        chosen = _shortest(selection.traces, problem, chosen, config.per_problem)
-    turns = prompt(config.system, selection.problems, problem[chosen])
-    answer = Turn("assistant", flat(selection.traces["text"]), chosen)
-    columns: dict[str, Any] = {name: selection.traces[name].take(chosen) for name in COLUMNS.names[1:]}
+    problem, rows = chosen(config, selection)
+    turns = prompt(config.system, selection.problems, problem[rows])
+    answer = Turn("assistant", flat(selection.traces["text"]), rows)
+    columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in COLUMNS.names[1:]}
     return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")
 
 
@@ -60,12 +66,9 @@ def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bo
     return stands
 
 
-def _shortest(traces: pa.Table, problem: NDArray[np.int64], chosen: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Of the rows in `chosen`, the `count` shortest of each problem; among equals the first by trace_id."""
+def _shortest(traces: pa.Table, problem: NDArray[np.int64], rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Of these rows of traces, the `count` shortest of each problem; among equals the first by trace_id."""
     texts: Any = traces["text"]
     by_id = np.argsort(np.asarray(pc.sort_indices(traces["trace_id"])))
     length = np.asarray(pc.utf8_length(texts), np.int64)
-    ranked = chosen[np.lexsort((by_id[chosen], length[chosen], problem[chosen]))]
-    starts = np.flatnonzero(np.diff(problem[ranked], prepend=-1))
-    place = np.arange(len(ranked)) - np.repeat(starts, np.diff(starts, append=len(ranked)))
-    return np.sort(ranked[place < count])
+    return firsts(rows[np.lexsort((by_id[rows], length[rows]))], problem, count)
