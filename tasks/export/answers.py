@@ -9,18 +9,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
-from schemas.base import ConfigBase
 from schemas.tables import Domain
-from tasks.export.messages import conversations, prompt
+from tasks.export.messages import PromptConfig
 from tasks.export.selection import Selection
-from tasks.prompts import INSTRUCTIONS, instructed
-from tasks.rows import flat, positions
+from tasks.prompts import INSTRUCTIONS
+from tasks.rows import positions
 
 
-class RewardConfig(ConfigBase):
+class RewardConfig(PromptConfig):
     """Which problems, and what a policy is asked."""
 
-    system: str | None = Field(default=None, min_length=1, description="a system prompt for every conversation")
     instructions: dict[Domain, str] = Field(
         default=dict(INSTRUCTIONS),
         description="what follows the question, by domain; the scorers look where it tells to answer",
@@ -78,16 +76,6 @@ def truths(selection: Selection, domains: Collection[Domain], *, majority: bool)
         problems["domain"].filter(there),
         truth.filter(there),
     )
-
-
-def asked(config: RewardConfig, problems: pa.Table, rows: NDArray[np.int64]) -> "pa.ChunkedArray[Any]":
-    """The turns before an answer (MESSAGES) to these rows of `problems`."""
-    known = pa.array([str(domain) for domain in Domain], pa.string())
-    added = pa.array([instructed("", config.instructions.get(domain)) for domain in Domain], pa.large_string())
-    which: Any = pc.index_in(problems["domain"], value_set=known)
-    tails: Any = added.take(which.combine_chunks())
-    questions = pc.binary_join_element_wise(flat(problems["question"]), tails, pa.scalar("", pa.large_string()))
-    return conversations(*prompt(config.system, pa.table({"question": questions}), rows))
 
 
 def named(names: Mapping[Domain, str], domains: "pa.ChunkedArray[Any]") -> "pa.ChunkedArray[Any]":

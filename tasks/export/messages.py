@@ -7,7 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
+from schemas.base import ConfigBase
+from schemas.tables import Domain
+from tasks.prompts import INSTRUCTIONS, instructed
 from tasks.rows import flat
 
 MESSAGE: Final = pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())])
@@ -24,12 +28,38 @@ class Turn(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def prompt(system: str | None, problems: pa.Table, rows: NDArray[np.int64]) -> list[Turn]:
+class PromptConfig(ConfigBase):
+    """What stands before an answer."""
+
+    system: str | None = Field(default=None, min_length=1, description="a system prompt for every conversation")
+    instructions: dict[Domain, str] = Field(
+        default={}, description="what follows the question, by domain; `asked`: what models are asked with unless set"
+    )
+
+    @field_validator("instructions", mode="before")
+    @classmethod
+    def _as_asked(cls, given: object) -> object:
+        return dict(INSTRUCTIONS) if given == "asked" else given
+
+
+def prompt(config: PromptConfig, problems: pa.Table, rows: NDArray[np.int64]) -> list[Turn]:
     """The turns before the answer: a system prompt if there is one, and the question of each row of `problems`."""
-    question = Turn("user", flat(problems["question"]), rows)
-    if system is None:
+    question = Turn("user", _questions(config, problems), rows)
+    if config.system is None:
         return [question]
-    return [Turn("system", pa.array([system], pa.large_string()), np.zeros_like(rows)), question]
+    return [Turn("system", pa.array([config.system], pa.large_string()), np.zeros_like(rows)), question]
+
+
+def _questions(config: PromptConfig, problems: pa.Table) -> pa.LargeStringArray:
+    texts = flat(problems["question"])
+    if not config.instructions:
+        return texts
+    known = pa.array([str(domain) for domain in Domain], pa.string())
+    added = pa.array([instructed("", config.instructions.get(domain)) for domain in Domain], pa.large_string())
+    which: Any = pc.index_in(problems["domain"], value_set=known)
+    tails: Any = added.take(which.combine_chunks())
+    joined: Any = pc.binary_join_element_wise(texts, tails, pa.scalar("", pa.large_string()))
+    return flat(pa.chunked_array([joined]))
 
 
 def conversations(*turns: Turn) -> "pa.ChunkedArray[Any]":

@@ -127,6 +127,7 @@ def test_sft_system_prompt(selection: Selection) -> None:
         ({"statuses": ["correct", "unverifiable"]}, ["t0", "t1", "t3", "t4"]),
         ({"statuses": ["incorrect"]}, ["t2"]),
         ({"per_problem": 1}, ["t1", "t3"]),
+        ({"sources": ["b.jsonl"]}, []),
         ({"per_problem": 2}, ["t0", "t1", "t3"]),
         ({"per_problem": 1, "statuses": ["correct", "incorrect"]}, ["t2", "t3"]),
     ],

@@ -10,11 +10,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field
 
-from schemas.base import ConfigBase
 from schemas.conform import conform
-from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import flat, positions
 
@@ -25,10 +23,8 @@ COLUMNS: Final = pa.schema(
 )
 
 
-class Config(ConfigBase):
+class Config(PromptConfig):
     """What stands before the two answers."""
-
-    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
 
 
 def build(config: Config) -> Exporter:
@@ -59,7 +55,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
     found = sides(selection)
     texts = flat(selection.traces["text"])
     columns: dict[str, Any] = {
-        "prompt": conversations(*prompt(config.system, selection.problems, found.problem)),
+        "prompt": conversations(*prompt(config, selection.problems, found.problem)),
         "chosen": conversations(Turn("assistant", texts, found.chosen)),
         "rejected": conversations(Turn("assistant", texts, found.rejected)),
         **{name: selection.pairs[name].take(found.pairs) for name in IDS},

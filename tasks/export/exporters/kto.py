@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from schemas.base import ConfigBase
 from schemas.conform import conform
 from schemas.tables import Status
-from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import firsts, flat, positions
 from tasks.standing import standing_as
@@ -31,10 +30,9 @@ COLUMNS: Final = pa.schema(
 )
 
 
-class Config(ConfigBase):
+class Config(PromptConfig):
     """How many traces, and what stands before them."""
 
-    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
     per_problem: int | None = Field(
         None, gt=0, description="at most so many correct and so many incorrect traces a problem, the first by trace_id"
     )
@@ -57,7 +55,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
         order = np.asarray(pc.sort_indices(traces["trace_id"]), np.int64)
         chosen = firsts(order[np.isin(order, chosen)], problem * 2 + good, config.per_problem)
     columns: dict[str, Any] = {
-        "prompt": conversations(*prompt(config.system, selection.problems, problem[chosen])),
+        "prompt": conversations(*prompt(config, selection.problems, problem[chosen])),
         "completion": conversations(Turn("assistant", flat(traces["text"]), chosen)),
         "label": good[chosen],
         **{name: traces[name].take(chosen) for name in ("problem_id", "trace_id")},

@@ -40,7 +40,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
     found = dpo.sides(selection)
     texts = sharegpt.thinking(flat(selection.traces["text"]))
     columns: dict[str, Any] = {name: selection.pairs[name].take(found.pairs) for name in dpo.IDS}
-    columns["conversations"] = sharegpt.turns(*prompt(config.system, selection.problems, found.problem))
+    columns["conversations"] = sharegpt.turns(*prompt(config, selection.problems, found.problem))
     for side, rows in (("chosen", found.chosen), ("rejected", found.rejected)):
         columns[side] = sharegpt.single(Turn("assistant", texts, rows))
     return conform(pa.table(columns), COLUMNS, at="export llamafactory_dpo")

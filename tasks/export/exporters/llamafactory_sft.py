@@ -39,7 +39,7 @@ def build(config: Config) -> Exporter:
 def _rows(config: Config, selection: Selection) -> pa.Table:
     """One row a trace, in the order of traces."""
     problem, rows = sft.chosen(config, selection)
-    said = prompt(config.system, selection.problems, problem[rows])
+    said = prompt(config, selection.problems, problem[rows])
     answer = Turn("assistant", sharegpt.thinking(flat(selection.traces["text"])), rows)
     columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in _IDS}
     columns["conversations"] = sharegpt.turns(*said, answer)

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from schemas.conform import conform
 from schemas.tables import Domain
-from tasks.export.answers import RewardConfig, asked, truths
-from tasks.export.messages import MESSAGES
+from tasks.export.answers import RewardConfig, truths
+from tasks.export.messages import MESSAGES, conversations, prompt
 from tasks.export.programs import asserts, loaded, pairs
 from tasks.export.selection import Exporter, Selection
 
@@ -62,7 +62,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
     kept = [(at, one) for at, one in enumerate(read) if one is not None]
     at = np.array([index for index, _ in kept], np.int64)
     columns: dict[str, Any] = {
-        "messages": asked(config, selection.problems, found.rows[at]),
+        "messages": conversations(*prompt(config, selection.problems, found.rows[at])),
         "ground_truth": pa.array([one.text for _, one in kept], pa.string()),
         "dataset": pa.array([config.datasets[domains[index]] + one.ending for index, one in kept], pa.string()),
         "problem_id": found.problem_id.take(at),

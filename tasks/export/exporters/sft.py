@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
-from schemas.base import ConfigBase
 from schemas.conform import conform
 from schemas.tables import Status
-from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import firsts, flat, positions
 from tasks.standing import standing_as
@@ -27,11 +26,13 @@ COLUMNS: Final = pa.schema(
 )
 
 
-class Config(ConfigBase):
+class Config(PromptConfig):
     """Which traces, and what stands before them."""
 
-    system: str | None = Field(None, min_length=1, description="a system prompt for every conversation")
     statuses: tuple[Status, ...] = Field((Status.CORRECT,), min_length=1, description="where a trace must stand")
+    sources: tuple[str, ...] = Field(
+        (), description="whose traces: samplers by name, or what an import says; all unless given"
+    )
     per_problem: int | None = Field(
         None, gt=0, description="at most so many traces a problem, the shortest (in characters) first"
     )
@@ -45,7 +46,10 @@ def build(config: Config) -> Exporter:
 def chosen(config: Config, selection: Selection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each trace's row in problems, -1 where it is gone; and the rows of the traces that the settings choose."""
     problem = positions(selection.traces["problem_id"], selection.problems["problem_id"])
-    rows = np.flatnonzero(_stands(selection, config.statuses) & (problem >= 0))
+    fitting = _stands(selection, config.statuses) & (problem >= 0)
+    if config.sources:
+        fitting &= np.asarray(pc.is_in(selection.traces["source"], value_set=pa.array(config.sources)), np.bool_)
+    rows = np.flatnonzero(fitting)
     return problem, rows if config.per_problem is None else _shortest(
         selection.traces, problem, rows, config.per_problem
     )
@@ -54,7 +58,7 @@ def chosen(config: Config, selection: Selection) -> tuple[NDArray[np.int64], NDA
 def _rows(config: Config, selection: Selection) -> pa.Table:
     """One row a trace, in the order of traces: question, then the whole trace as the answer."""
     problem, rows = chosen(config, selection)
-    turns = prompt(config.system, selection.problems, problem[rows])
+    turns = prompt(config, selection.problems, problem[rows])
     answer = Turn("assistant", flat(selection.traces["text"]), rows)
     columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in COLUMNS.names[1:]}
     return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")

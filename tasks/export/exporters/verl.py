@@ -15,8 +15,8 @@ from pydantic import Field
 
 from schemas.conform import conform
 from schemas.tables import Domain
-from tasks.export.answers import RewardConfig, asked, named, truths
-from tasks.export.messages import MESSAGES
+from tasks.export.answers import RewardConfig, named, truths
+from tasks.export.messages import MESSAGES, conversations, prompt
 from tasks.export.programs import loaded, pairs
 from tasks.export.selection import Exporter, Selection
 from tasks.ids import id_number
@@ -61,7 +61,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
         found = found.written(Domain.CODE, _inputs_and_outputs)
     columns: dict[str, Any] = {
         "data_source": named(config.data_sources, found.domain),
-        "prompt": asked(config, selection.problems, found.rows),
+        "prompt": conversations(*prompt(config, selection.problems, found.rows)),
         "ability": found.domain,
         "reward_model": pa.chunked_array([_rewards(chunk) for chunk in found.truth.chunks], _REWARD),
         "extra_info": _extra(selection.split, found.problem_id),

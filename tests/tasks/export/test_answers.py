@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from schemas.tables import Domain
-from tasks.export.answers import RewardConfig, asked, named, references, truths
+from tasks.export.answers import RewardConfig, named, references, truths
+from tasks.export.messages import conversations, prompt
 from tasks.export.selection import Selection
 
 
@@ -47,7 +48,7 @@ def test_what_an_answer_is_checked_against(selection: Selection) -> None:
 
 def test_what_is_asked(selection: Selection) -> None:
     config = RewardConfig(system="Be brief.", instructions={Domain.MATH: "Box it."})
-    rows: list[Any] = asked(config, selection.problems, np.array([1, 2])).to_pylist()
+    rows: list[Any] = conversations(*prompt(config, selection.problems, np.array([1, 2]))).to_pylist()
     assert [[turn["content"] for turn in row] for row in rows] == [["Be brief.", "b\n\nBox it."], ["Be brief.", "c"]]
 
 

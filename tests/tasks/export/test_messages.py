@@ -4,8 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from schemas.tables import Domain
 from tasks.export import messages
-from tasks.export.messages import MESSAGES, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
+from tasks.prompts import PROMPTS
 
 
 def texts(*values: str) -> pa.LargeStringArray:
@@ -48,7 +50,17 @@ def test_no_rows() -> None:
 def test_prompt() -> None:
     problems = pa.table({"question": pa.array(["q0", "q1"], pa.string())})
     rows = np.array([1, 1, 0])
-    assert [turn.role for turn in prompt(None, problems, rows)] == ["user"]
-    assert said(conversations(*prompt("Be brief.", problems, rows))) == [
+    assert [turn.role for turn in prompt(PromptConfig(), problems, rows)] == ["user"]
+    assert said(conversations(*prompt(PromptConfig(system="Be brief."), problems, rows))) == [
         [("system", "Be brief."), ("user", f"q{row}")] for row in rows
     ]
+
+
+def test_what_follows_the_question() -> None:
+    problems = pa.table({"question": pa.array(["q0", "q1"]), "domain": pa.array(["math", "instruction"])})
+    rows = np.array([0, 1])
+    own = PromptConfig(instructions={Domain.MATH: "Box it."})
+    assert said(conversations(*prompt(own, problems, rows))) == [[("user", "q0\n\nBox it.")], [("user", "q1")]]
+    usual = PromptConfig.model_validate({"instructions": "asked"})
+    (first,), (second,) = said(conversations(*prompt(usual, problems, rows)))
+    assert (first[1], second[1]) == (PROMPTS[Domain.MATH].replace("{question}", "q0"), "q1")
