@@ -24,6 +24,8 @@ class Judge(NamedTuple):
     kind: Kind
     over: "Judge | None" = None
     """The judge whose judgements it judges."""
+    judged: bool = False
+    """Whether another judge judges its judgements."""
 
     @property
     def decides(self) -> bool:
@@ -73,7 +75,8 @@ def judges(settings: Settings) -> dict[str, Judge]:
         build: Callable[..., Kind] = plugins.load(PACKAGE, kind).build
         over = _over(f"judges.{name}.{kind}.of", getattr(config, "of", None), made)
         made[name] = Judge(name, kind, cast("KindConfig", config), build(config), over)
-    return made
+    over_others = {one.over.name for one in made.values() if one.over}
+    return {name: one._replace(judged=name in over_others) for name, one in made.items()}
 
 
 def _over(setting: str, name: str | None, before: Mapping[str, Judge]) -> Judge | None:
