@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from schemas.errors import PluginError, RecipeError
 from schemas.tables import PAIRS
 from tasks.ids import content_id
+from tasks.preferences.guards import GuardsConfig
 from tasks.preferences.pairs import PairsConfig, PairsResult, build_pairs
+from tasks.preferences.pool import Opinions
 from tasks.text.steps import split_column
 
 BOTH: dict[str, dict[str, Any]] = {"correct_vs_incorrect": {}, "shortest_vs_longest": {}}
@@ -27,12 +29,17 @@ class Trace(NamedTuple):
     tokens: int | None = None
     score: float | None = None
     on_policy: bool | None = None
+    origin: str = "generated"
+    model: str = "m"
+    parent: str | None = None
 
 
 def pairs_of(
     traces: list[Trace],
     rules: dict[str, dict[str, Any]] | None = None,
     problems: tuple[str, ...] = ("p",),
+    opinions: Opinions | None = None,
+    **guards: object,
 ) -> PairsResult:
     texts = pa.array([one.text for one in traces], pa.string())
     table = pa.table(
@@ -43,6 +50,10 @@ def pairs_of(
             "step_offsets": split_column(texts),
             "completion_tokens": pa.array([one.tokens for one in traces], pa.int32()),
             "on_policy": pa.array([one.on_policy for one in traces], pa.bool_()),
+            "origin": pa.array([one.origin for one in traces], pa.string()),
+            "source": pa.array(["made"] * len(traces), pa.string()),
+            "model": pa.array([one.model for one in traces], pa.string()),
+            "parent_trace_id": pa.array([one.parent for one in traces], pa.string()),
         }
     )
     judged = [(one, status) for one in traces for status in one.statuses]
@@ -53,8 +64,9 @@ def pairs_of(
             "score": pa.array([one.score for one, _ in judged], pa.float32()),
         }
     )
-    config = PairsConfig(rules=rules) if rules else None
-    return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config)
+    chosen = rules or {"correct_vs_incorrect": {}}
+    config = PairsConfig(rules=chosen, guards=GuardsConfig.model_validate(guards))
+    return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config, opinions)
 
 
 def skipped(result: PairsResult) -> Counter[str]:
@@ -86,6 +98,8 @@ def test_a_pair() -> None:
             "margin": 1.0,
             "on_policy": None,
             "shared_prefix": 1,
+            "chosen_length": len(RIGHT.text),
+            "rejected_length": len(WRONG.text),
         }
     ]
 
@@ -192,7 +206,7 @@ def test_a_pair_is_on_policy_if_both_traces_are(chosen: bool | None, rejected: b
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(PluginError, match="use one of correct_vs_incorrect, shortest_vs_longest"):
+    with pytest.raises(PluginError, match="use one of aspects, correct_vs_incorrect, hard_negatives, judge_pairwise, meta_rew"):
         PairsConfig(rules={"best_vs_worst": {}})
     with pytest.raises(RecipeError, match=r"correct_vs_incorrect\.pairs: is not a known key"):
         PairsConfig(rules={"correct_vs_incorrect": {"pairs": 3}})
@@ -245,6 +259,9 @@ def test_a_hundred_thousand_traces_take_seconds() -> None:
             "step_offsets": offsets,
             "completion_tokens": pa.nulls(count, pa.int32()),
             "on_policy": pa.nulls(count, pa.bool_()),
+            "origin": pa.array(["generated"] * count),
+            "source": pa.array(["made"] * count),
+            "model": pa.array(["m"] * count),
         }
     )
     statuses = pa.array(["correct" if n % 3 else "incorrect" for n in range(count)])
