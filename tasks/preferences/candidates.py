@@ -57,20 +57,29 @@ def judgement_groups(pool: Pool, keys: TextKeys, judge: str) -> Iterator[Group]:
     judgements, ratings = pool.opinions.judgements, pool.opinions.ratings
     theirs = ratings.filter(pc.equal(ratings["judge"], pa.scalar(judge)))
     place = positions(judgements["judgement_id"], theirs["subject_id"])
-    on: Any = pc.list_element(judgements["shown"], 0)
-    trace = positions(on, pool.traces["trace_id"])
-    problem = positions(judgements["problem_id"], pool.problems["problem_id"])
-    trace[(place < 0) | (problem < 0)] = -1
-    rows = _distinct(trace, keys.exact, text_keys(judgements["judgement_id"]).exact, np.zeros(len(trace), np.int8))
-    scores: Any = theirs["score"]
+    group, problem = _by_trace(pool, pc.list_element(judgements["shown"], 0))
+    group[place < 0] = -1
+    rows = _distinct(group, keys.exact, text_keys(judgements["judgement_id"]).exact, np.zeros(len(group), np.int8))
+    scores, replies = theirs["score"], judgements["reply"]
+    lengths: Any = pc.utf8_length(replies)
     columns: dict[str, Iterable[Any]] = {
         "row": rows.tolist(),
         "correct": repeat(None),
-        "length": np.asarray(pc.utf8_length(judgements["reply"]).fill_null(0), np.int64)[rows].tolist(),
+        "length": np.asarray(lengths.fill_null(0), np.int64)[rows].tolist(),
         "score": repeat(None),
         "ratings": [{judge: score} for score in np.asarray(scores, np.float64)[place[rows]].tolist()],
     }
-    yield from _grouped(problem[rows], _bounds(trace[rows]), columns)
+    yield from _grouped(problem[rows], _bounds(group[rows]), columns)
+
+
+def _by_trace(pool: Pool, trace_ids: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each id the place of its trace, by problem and id, and the row of its problem; -1 where it is not there."""
+    problem = positions(pool.traces["problem_id"], pool.problems["problem_id"])
+    place = np.empty(len(problem) + 1, np.int64)
+    place[np.lexsort((text_keys(pool.traces["trace_id"]).exact, problem))] = np.arange(len(problem))
+    place[np.append(problem, -1) < 0] = -1
+    trace = positions(trace_ids, pool.traces["trace_id"])
+    return place[trace], np.append(problem, -1)[trace]
 
 
 def _grouped(
