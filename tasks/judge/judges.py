@@ -74,9 +74,10 @@ def judges(settings: Settings) -> dict[str, Judge]:
             raise type(exc)(f"judges.{name}{': ' if isinstance(exc, PluginError) else '.'}{exc}") from exc
         build: Callable[..., Kind] = plugins.load(PACKAGE, kind).build
         over = _over(f"judges.{name}.{kind}.of", getattr(config, "of", None), made)
+        if over is not None:
+            made[over.name] = over
         made[name] = Judge(name, kind, cast("KindConfig", config), build(config), over)
-    over_others = {one.over.name for one in made.values() if one.over}
-    return {name: one._replace(judged=name in over_others) for name, one in made.items()}
+    return made
 
 
 def _over(setting: str, name: str | None, before: Mapping[str, Judge]) -> Judge | None:
@@ -88,4 +89,4 @@ def _over(setting: str, name: str | None, before: Mapping[str, Judge]) -> Judge 
             f"{setting}: {name} is no judge before it that judges traces one by one with more than one of `samples`; "
             f"such are {', '.join(fit) or 'none'}"
         )
-    return before[name]
+    return before[name]._replace(judged=True)

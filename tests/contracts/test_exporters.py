@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.errors import PluginError
-from schemas.tables import REFERENCES, VERDICTS
+from schemas.tables import MESSAGES, REFERENCES, VERDICTS
 from tasks import plugins
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
@@ -51,7 +51,20 @@ def selection() -> Selection:
         rejected_trace_id=["t2", "t2", "t9", "t2"],
         rule=["correct_vs_incorrect"] * 4,
     )
+    asked = [{"role": "user", "content": "Is 1 + 1 = 2?"}]
+    judgements = strings(judgement_id=["j0", "j1"], reply=['{"verdict": "correct"}', '{"verdict": "incorrect"}'])
+    judgement_pairs = strings(
+        pair_id=["m1", "m2", "m3"],
+        problem_id=["p0", "p0", "gone"],
+        trace_id=["t0", "t0", "t5"],
+        judge=["grader"] * 3,
+        chosen_judgement_id=["j0", "j0", "j0"],
+        rejected_judgement_id=["j1", "gone", "j1"],
+        rule=["meta_rewarding"] * 3,
+    )
     return Selection(
+        judgements=judgements.append_column("messages", pa.array([asked, asked], MESSAGES)),
+        judgement_pairs=judgement_pairs,
         problems=strings(problem_id=["p0", "p1", "p2"], question=["1 + 1?", "2 + 2?", "Why?"]),
         traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
         standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
@@ -63,13 +76,15 @@ def selection() -> Selection:
 
 @pytest.fixture
 def empty(selection: Selection) -> Selection:
-    none = {name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)}
+    none: dict[str, Any] = {
+        name: table.slice(0, 0) for name, table in selection._asdict().items() if isinstance(table, pa.Table)
+    }
     return selection._replace(**none)
 
 
 def test_all_are_found() -> None:
-    assert NAMES == ["dpo", "sft"]
-    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, sft"):
+    assert NAMES == ["dpo", "judge_dpo", "sft"]
+    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, judge_dpo, sft"):
         plugins.load(PACKAGE, "orpo")
 
 
@@ -166,6 +181,26 @@ def test_dpo_rows(selection: Selection) -> None:
         "chosen_trace_id": "t1",
         "rejected_trace_id": "t2",
     }
+
+
+@pytest.mark.parametrize("system", [None, SYSTEM])
+def test_judge_dpo_rows(system: str | None, selection: Selection) -> None:
+    """Pairs of which a judgement, the trace or the problem is gone are left out."""
+    before = [{"role": "system", "content": system}] if system else []
+    assert build("judge_dpo", system=system).rows(selection).to_pylist() == [
+        {
+            "prompt": [*before, {"role": "user", "content": "Is 1 + 1 = 2?"}],
+            "chosen": [{"role": "assistant", "content": '{"verdict": "correct"}'}],
+            "rejected": [{"role": "assistant", "content": '{"verdict": "incorrect"}'}],
+            "pair_id": "m1",
+            "problem_id": "p0",
+            "rule": "meta_rewarding",
+            "judge": "grader",
+            "trace_id": "t0",
+            "chosen_judgement_id": "j0",
+            "rejected_judgement_id": "j1",
+        }
+    ]
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])
