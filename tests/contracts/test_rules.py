@@ -138,7 +138,7 @@ def test_an_empty_side_gives_a_reason(name: str, correct: list[bool]) -> None:
 # Right over wrong
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 30), st.randoms(use_true_random=False))
 def test_winners_and_losers_are_used_evenly(wins: int, losses: int, most: int, rng: random.Random) -> None:
     those = [Candidate(row, row < wins, 1, None) for row in range(wins + losses)]

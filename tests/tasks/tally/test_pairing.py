@@ -1,7 +1,7 @@
 """What pairs are like, rule by rule."""
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.summary import PairReport
@@ -40,6 +40,7 @@ def test_no_pairs() -> None:
     assert reports({}) == ()
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 200_000), min_size=1, max_size=30))
 def test_the_median_is_right_to_two_digits(lengths: list[int]) -> None:
     (report,) = reports(pairing(pairs([(one, 1) for one in lengths], [None] * len(lengths))))
