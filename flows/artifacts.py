@@ -81,7 +81,7 @@ def _numbers(summary: Summary) -> str:
         "Funnel": report.funnel(summary),
         "Verdicts": report.verdicts(summary),
         "Pass rates": report.pass_rates(summary),
-        "Pairs": report.counts(("rule", "pairs"), summary.pairs),
+        "Pairs": report.pairs(summary),
         "Problems without a pair": report.counts(("reason", "problems"), summary.no_pairs),
         "Benchmarks": report.decontamination(summary)
         if summary.benchmarks

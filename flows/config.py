@@ -123,6 +123,18 @@ class CurationConfig(ConfigBase):
         """How problems were put to models, by the `source` of the traces that came of it."""
         return {}
 
+    @model_validator(mode="after")
+    def _rules_have_judges(self) -> Self:
+        appointed = self.appointed()
+        for name, rule in self.preferences.built().items():
+            fit = [judge for judge, one in appointed.items() if one.kind_name in rule.kinds]
+            if rule.judge is not None and rule.judge not in fit:
+                raise RecipeError(
+                    f"preferences.rules.{name}.judge: {rule.judge} is none of the recipe's judges of kind "
+                    f"{' or '.join(rule.kinds)}, which are {', '.join(fit) or 'none'}; name one, or add it to `judges`"
+                )
+        return self
+
     def appointed(self) -> dict[str, Judge]:
         """The recipe's judges by name, in the order in which they are asked: that of the rule, then the recipe's.
 

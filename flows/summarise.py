@@ -26,6 +26,7 @@ from tasks.judge.bias import Bias, Share, biases
 from tasks.lake import Lake
 from tasks.tally.agreement import LABEL, Agreement, agreements, wilson
 from tasks.tally.funnel import drops, entered, funnel
+from tasks.tally.pairing import reports
 from tasks.tally.passrate import Sampled, coverage, histogram
 from tasks.tally.store import PERSONAS, tallies
 from tasks.tally.tally import Count, added_up
@@ -57,6 +58,8 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
         queued=lake.row_count(tables.get("queue", ())) if config.queue else None,
         pairs=_numbers(found, "pair"),
         no_pairs=_numbers(found, "no pair"),
+        refused_pairs=_numbers(found, "refused pair"),
+        pairing=reports(found),
         benchmarks=_benchmarks(lake, tables),
         canaries=_canaries(lake, tables),
     )

@@ -21,10 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.pace import Pace
-from schemas.summary import CONTAMINATED, JudgeReport, Summary
+from schemas.summary import CONTAMINATED, JudgeReport, PairReport, Summary
 from schemas.tables import Status
 from tasks.export.push import Upload
-from tasks.report import disagreements, rate
+from tasks.report import disagreements, rate, share
 
 _BAR = 16
 _SHARE = 10
@@ -110,6 +110,10 @@ def show(console: Console, summary: Summary) -> None:
         console.print(f"review queue: {summary.queued:,} wrong traces (tracemill sql 'from queue')", soft_wrap=True)
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
+        for rule in summary.pairing:
+            console.print(f"  {_pairing(rule)}", soft_wrap=True, markup=False)
+        if summary.refused_pairs:
+            console.print(f"refused pairs: {_listed(summary.refused_pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
     if summary.exported:
         console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
@@ -216,6 +220,13 @@ def _judge(judge: JudgeReport) -> str:
     if judge.length_correlation is not None:
         said += f"; ratings and lengths correlate by {judge.length_correlation:+.2f}"
     return said
+
+
+def _pairing(rule: PairReport) -> str:
+    said = f"{rule.rule}: median length {rule.chosen_length:,} chosen, {rule.rejected_length:,} rejected; chosen is "
+    said += f"longer in {share(rule.chosen_longer, rule.pairs)}"
+    on_policy = share(rule.on_policy, rule.on_policy + rule.off_policy)
+    return f"{said}; {on_policy} on-policy" if on_policy else said
 
 
 def _sparks(counts: tuple[int, ...]) -> str:

@@ -131,6 +131,20 @@ class TokenLengths(ConfigBase):
     longest: int
 
 
+class PairReport(ConfigBase):
+    """What one rule's pairs are like; it is not known of all whether they are on-policy."""
+
+    rule: str
+    pairs: int
+    on_policy: int
+    off_policy: int
+    chosen_length: int
+    """The median, in tokens where these are known, else in characters."""
+    rejected_length: int
+    chosen_longer: int
+    rejected_longer: int
+
+
 class Summary(ConfigBase):
     """One run of a recipe in numbers."""
 
@@ -158,6 +172,10 @@ class Summary(ConfigBase):
     """Pairs by rule."""
     no_pairs: dict[str, int] = Field(default_factory=dict)
     """Kept problems without a pair, by reason."""
+    refused_pairs: dict[str, int] = Field(default_factory=dict)
+    """Pairs that rules chose and guards refused, by reason."""
+    pairing: tuple[PairReport, ...] = ()
+    """What pairs are like, by rule."""
     exported: dict[str, int] = Field(default_factory=dict)
     """Rows by format and split: `sft/train`."""
     tokens_by_column: tuple[TokenLengths, ...] = ()

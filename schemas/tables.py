@@ -43,6 +43,7 @@ class Status(StrEnum):
 
 ASPECTS: Final = pa.map_(pa.string(), pa.float32())
 LABELS: Final = pa.map_(pa.string(), pa.string())
+MESSAGES: Final = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
 SPANS: Final = pa.list_(
     pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("text", pa.string())])
 )
@@ -170,7 +171,7 @@ VERDICTS: Final = _table(
 
 JUDGEMENTS: Final = _table(
     "judgements",
-    1,
+    2,
     _column("judgement_id", pa.string()),
     _column("judge", pa.string()),
     _column("kind", pa.string()),
@@ -185,7 +186,9 @@ JUDGEMENTS: Final = _table(
     _maybe("reply", pa.string()),
     _column("model", pa.string()),
     _column("completion_id", pa.string()),
+    _maybe("messages", MESSAGES),
 )
+"""`messages` is what the judge was asked, kept where another judge judges it: these judgements become training data."""
 
 RATINGS: Final = _table(
     "ratings",
@@ -297,7 +300,7 @@ TALLIES: Final = _table(
 
 PAIRS: Final = _table(
     "pairs",
-    1,
+    2,
     _column("pair_id", pa.string()),
     _column("problem_id", pa.string()),
     _column("chosen_trace_id", pa.string()),
@@ -306,7 +309,26 @@ PAIRS: Final = _table(
     _maybe("margin", pa.float32()),
     _maybe("on_policy", pa.bool_()),
     _column("shared_prefix", pa.int32()),
+    _column("chosen_length", pa.int32()),
+    _column("rejected_length", pa.int32()),
 )
+"""Lengths are in tokens where these are known of all candidates of a problem, else in characters."""
+
+JUDGEMENT_PAIRS: Final = _table(
+    "judgement_pairs",
+    1,
+    _column("pair_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("trace_id", pa.string()),
+    _column("judge", pa.string()),
+    _column("chosen_judgement_id", pa.string()),
+    _column("rejected_judgement_id", pa.string()),
+    _column("rule", pa.string()),
+    _maybe("margin", pa.float32()),
+    _column("chosen_length", pa.int32()),
+    _column("rejected_length", pa.int32()),
+)
+"""A better and a worse judgement on one trace: they train the judge. Lengths are in characters."""
 
 QUEUE: Final = _table(
     "queue",
@@ -355,6 +377,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "embeddings": EMBEDDINGS,
     "dropped": DROPPED,
     "pairs": PAIRS,
+    "judgement_pairs": JUDGEMENT_PAIRS,
     "disagreements": DISAGREEMENTS,
     "queue": QUEUE,
     "tallies": TALLIES,

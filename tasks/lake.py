@@ -45,6 +45,7 @@ _COUNTED: Final = {
     "contamination": "benchmark",
     "canaries": "variant",
     "pairs": "rule",
+    "judgement_pairs": "rule",
 }
 
 

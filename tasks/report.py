@@ -159,6 +159,32 @@ def _canaries(summary: Summary) -> str:
     return f"Items of the benchmarks, planted as leaks; shares with 95 % intervals.\n\n{shown}"
 
 
+def pairs(summary: Summary) -> str:
+    """What each rule's pairs are like, and which the guards refused."""
+    made = table(
+        ["rule", "pairs", "on-policy", "chosen, median length", "rejected, median length", "chosen is longer"],
+        (
+            (
+                one.rule,
+                one.pairs,
+                share(one.on_policy, one.on_policy + one.off_policy),
+                one.chosen_length,
+                one.rejected_length,
+                share(one.chosen_longer, one.pairs),
+            )
+            for one in summary.pairing
+        ),
+    )
+    said = f"{made}\n\nLengths to two digits, in tokens where these are known, else in characters."
+    refused = counts(("refused pairs", "count"), summary.refused_pairs) if summary.refused_pairs else ""
+    return f"{said}\n\n{refused}".rstrip()
+
+
+def share(count: int, of: int) -> str:
+    """In percent; of nothing there is none."""
+    return f"{count / of:.0%}" if of else ""
+
+
 def counts(header: tuple[str, str], numbers: dict[str, int]) -> str:
     """Two columns: a name and its count."""
     return table(header, numbers.items())

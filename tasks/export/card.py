@@ -117,7 +117,7 @@ def _pairs(summary: Summary) -> str:
     if not summary.pairs and not summary.no_pairs:
         return ""
     without = report.counts(("problems without a pair", "count"), summary.no_pairs) if summary.no_pairs else ""
-    return f"## Pairs\n\n{report.counts(('rule', 'pairs'), summary.pairs)}\n\n{without}".rstrip()
+    return f"## Pairs\n\n{report.pairs(summary)}\n\n{without}".rstrip()
 
 
 def _models(stages: tuple[Manifest, ...]) -> dict[str, int]:

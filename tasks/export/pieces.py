@@ -20,7 +20,7 @@ from tasks.parts import intact, sound_parts, write_part
 
 VERSION: Final = "2"
 PACKAGE: Final = "tasks.export.exporters"
-_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped")
+_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped", "judgement_pairs")
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
 
@@ -153,6 +153,8 @@ class _Selected:
             pairs=lake.rows(tables, "pairs"),
             references=lake.rows(tables, "references"),
             verdicts=_of_steps(lake.rows(tables, "verdicts", _STEPS)),
+            judgements=lake.rows(tables, "judgements", ["judgement_id", "messages", "reply"]),
+            judgement_pairs=lake.rows(tables, "judgement_pairs"),
         )
 
 

@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS
+
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"
 
@@ -25,6 +27,9 @@ class Selection(NamedTuple):
     """
     split: str = TRAIN
     """Whose rows these are: TRAIN or VALIDATION."""
+    judgements: pa.Table = JUDGEMENTS.empty_table()
+    """judgement_id, messages (what the judge was asked), reply."""
+    judgement_pairs: pa.Table = JUDGEMENT_PAIRS.empty_table()
 
 
 def _nothing(_rows: Mapping[str, int], /) -> Mapping[str, bytes]:

@@ -117,6 +117,8 @@ class Judgement(NamedTuple):
     reply: str | None
     model: str
     completion_id: str
+    messages: Sequence[Mapping[str, str]] | None = None
+    """What was asked, where another judge judges this one."""
 
     @property
     def readable(self) -> bool:

@@ -24,6 +24,8 @@ class Judge(NamedTuple):
     kind: Kind
     over: "Judge | None" = None
     """The judge whose judgements it judges."""
+    judged: bool = False
+    """Whether another judge judges its judgements."""
 
     @property
     def decides(self) -> bool:
@@ -72,6 +74,8 @@ def judges(settings: Settings) -> dict[str, Judge]:
             raise type(exc)(f"judges.{name}{': ' if isinstance(exc, PluginError) else '.'}{exc}") from exc
         build: Callable[..., Kind] = plugins.load(PACKAGE, kind).build
         over = _over(f"judges.{name}.{kind}.of", getattr(config, "of", None), made)
+        if over is not None:
+            made[over.name] = over
         made[name] = Judge(name, kind, cast("KindConfig", config), build(config), over)
     return made
 
@@ -85,4 +89,4 @@ def _over(setting: str, name: str | None, before: Mapping[str, Judge]) -> Judge 
             f"{setting}: {name} is no judge before it that judges traces one by one with more than one of `samples`; "
             f"such are {', '.join(fit) or 'none'}"
         )
-    return before[name]
+    return before[name]._replace(judged=True)

@@ -22,7 +22,7 @@ from tasks.judge.plan import JUDGED, SEEN, Asked, questions
 from tasks.lake import Lake
 from tasks.progress import reported, watcher
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 REPAIR: Final = "repair"
 READ: Final = "judgements"
 ASKING: Final = frozenset({STAGE, REPAIR})
@@ -79,6 +79,7 @@ class _Session:
                 "judge": self.by.name,
                 "settings": {self.by.kind_name: self.by.config.model_dump(mode="json")},
                 "model": tuple(self.identity),
+                "judged": self.by.judged,
             },
             inputs=(*(ref for table in seen for ref in self.tables.get(table, ())), *completions),
             tables=outputs,

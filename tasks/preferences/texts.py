@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,18 @@ from tasks.text.strings import Strings, Texts, map_batches
 _PAIRS: Final = 1 << 15
 
 
-def content_keys(texts: Texts) -> NDArray[np.uint64]:
-    """A hash of each text that takes every run of ASCII whitespace for one blank, and none at the ends."""
+class TextKeys(NamedTuple):
+    """Two hashes of each text: both take every run of ASCII whitespace for one blank, and none at the ends."""
+
+    exact: NDArray[np.uint64]
+    folded: NDArray[np.uint64]
+    """The same for ASCII letters in capitals, too."""
+
+
+def text_keys(texts: Texts) -> TextKeys:
+    """Both hashes of each text."""
     parts = map_batches(texts, _batch_keys)
-    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+    return TextKeys(*np.concatenate(parts, axis=1)) if parts else TextKeys(*np.empty((2, 0), np.uint64))
 
 
 def shared_prefix(traces: pa.Table, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Iterator[int]:
@@ -46,18 +54,21 @@ def _batch_keys(texts: Strings) -> NDArray[np.uint64]:
 
 @kernel
 def _keys(data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
-    keys = np.empty(len(starts), np.uint64)
+    keys = np.empty((2, len(starts)), np.uint64)
     for row in range(len(starts)):
-        value = WORD_SEED
+        exact = folded = WORD_SEED
         blank = False
         for at in range(starts[row], ends[row]):
             byte = data[at]
             if byte == 32 or 9 <= byte <= 13:
                 blank = True
             else:
-                if blank and value != WORD_SEED:
-                    value = (value ^ np.uint64(32)) * WORD_STEP
-                value = (value ^ np.uint64(byte)) * WORD_STEP
+                if blank and exact != WORD_SEED:
+                    exact = (exact ^ np.uint64(32)) * WORD_STEP
+                    folded = (folded ^ np.uint64(32)) * WORD_STEP
+                exact = (exact ^ np.uint64(byte)) * WORD_STEP
+                folded = (folded ^ np.uint64(byte | 32 if 65 <= byte <= 90 else byte)) * WORD_STEP
                 blank = False
-        keys[row] = mix(value)
+        keys[0, row] = mix(exact)
+        keys[1, row] = mix(folded)
     return keys

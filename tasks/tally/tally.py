@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.conform import rows
-from schemas.tables import TALLIES
+from schemas.tables import JUDGEMENT_PAIRS, TALLIES
 from tasks.alive import alive
 from tasks.tally.agreement import JUDGED, compared, disagreements, told
 from tasks.tally.funnel import drops, entered
+from tasks.tally.pairing import COLUMNS as COLUMNS_OF_PAIRS
+from tasks.tally.pairing import NO_PAIR, pairing
 from tasks.tally.passrate import sampled
 
 VERSION: Final = "2"
@@ -23,10 +25,10 @@ COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "standings": ["trace_id", "status"],
     "verdicts": JUDGED,
     "dropped": None,
-    "pairs": ["rule"],
+    "pairs": COLUMNS_OF_PAIRS,
+    "judgement_pairs": [name for name in COLUMNS_OF_PAIRS if name in JUDGEMENT_PAIRS.names],
 }
 """The tables of a round that are counted, and which of their columns."""
-PAIRS: Final = "pairs"
 
 Count: TypeAlias = Counter[tuple[str, ...]]
 
@@ -42,8 +44,8 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     """Count a round.
 
     kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status),
-    `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier, label, status), `pair` (rule),
-    `no pair` (reason).
+    `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier, label, status), `no pair` and
+    `refused pair` (reason), and those of `pairing`.
 
     Args:
         tables: those that COLUMNS names.
@@ -58,6 +60,8 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     samples = traces.filter(pc.is_null(traces["parent_trace_id"]))
     kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
     judged = compared(traces, tables["verdicts"])
+    unpaired = dropped.filter(pc.equal(dropped["table"], pa.scalar(NO_PAIR)))
+    of_problem = pc.is_in(unpaired["row_id"], value_set=problems["problem_id"].combine_chunks())
     found: dict[str, Count] = {
         "entered": Counter({(name,): entered(tables[name], name, dropped) for name in stages}),
         "dropped": Counter(drops(dropped, stages)),
@@ -66,8 +70,9 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
         "kept": _counted(kept, "status"),
         "sampled": _sampled(samples, standings),
         "agreement": Counter(told(judged)),
-        "pair": _counted(tables["pairs"], "rule"),
-        "no pair": _counted(dropped.filter(pc.equal(dropped["table"], pa.scalar(PAIRS))), "reason"),
+        "no pair": _counted(unpaired.filter(of_problem), "reason"),
+        "refused pair": _counted(unpaired.filter(pc.invert(of_problem)), "reason"),
+        **pairing(tables["pairs"], tables["judgement_pairs"]),
     }
     return Counted(_table(found), disagreements(judged, problems))
 

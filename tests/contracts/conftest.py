@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from schemas.tables import MESSAGES
 from tasks.engines.contract import Finish, Message, Request, Sampling
 from tasks.engines.kinds.transformers import Config, build
 from tasks.engines.template import load_template
@@ -141,8 +142,21 @@ def selection() -> Selection:
         rejected_trace_id=["t2", "t2", "t9", "t2"],
         rule=["correct_vs_incorrect"] * 4,
     )
+    asked = [{"role": "user", "content": "Is 1 + 1 = 2?"}]
+    judgements = strings(judgement_id=["j0", "j1"], reply=['{"verdict": "correct"}', '{"verdict": "incorrect"}'])
+    judgement_pairs = strings(
+        pair_id=["m1", "m2", "m3"],
+        problem_id=["p0", "p0", "gone"],
+        trace_id=["t0", "t0", "t5"],
+        judge=["grader"] * 3,
+        chosen_judgement_id=["j0", "j0", "j0"],
+        rejected_judgement_id=["j1", "gone", "j1"],
+        rule=["meta_rewarding"] * 3,
+    )
     return Selection(
         problems=problems,
+        judgements=judgements.append_column("messages", pa.array([asked, asked], MESSAGES)),
+        judgement_pairs=judgement_pairs,
         traces=pa.concat_tables([traces.slice(0, 2), traces.slice(2)]),
         standings=strings(trace_id=[f"t{n}" for n in range(6)], status=statuses),
         pairs=pairs,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.tables import MESSAGES
 from tasks import plugins
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
@@ -56,7 +57,10 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def selected(found: list[Case]) -> Selection:
-    """Trace `i` answers problem `i`; pair `i` has it as chosen and the trace before it as rejected."""
+    """Trace `i` answers problem `i`; pair `i` has it as chosen and the trace before it as rejected.
+
+    So has pair `i` of judgements: the one says the question, of the text that it was asked about.
+    """
     ids = [f"{at:02d}" for at in range(len(found))]
     nulls = pa.nulls(len(found), pa.string())
     problems: dict[str, Any] = {
@@ -74,7 +78,13 @@ def selected(found: list[Case]) -> Selection:
         "step_scores": pa.nulls(len(found), pa.list_(pa.float32())),
     }
     pairs = dict.fromkeys(("pair_id", "problem_id", "rule", "chosen_trace_id"), ids)
+    questions = pa.array([[{"role": "user", "content": one.text}] for one in found], MESSAGES)
+    judgements = {"judgement_id": ids, "reply": [one.question for one in found], "messages": questions}
+    names = ("pair_id", "problem_id", "rule", "judge", "trace_id", "chosen_judgement_id")
+    of_judgements = dict.fromkeys(names, ids) | {"rejected_judgement_id": [*ids[-1:], *ids[:-1]]}
     return Selection(
+        judgements=pa.table(judgements),
+        judgement_pairs=pa.table(of_judgements),
         problems=pa.table(problems),
         traces=pa.table(traces | {"step_offsets": pa.array(offsets, pa.list_(pa.int32()))}),
         standings=pa.table({"trace_id": ids, "status": ["correct" if one.wrong < 0 else "incorrect" for one in found]}),
@@ -110,6 +120,7 @@ def prm800k(row: Row) -> tuple[str, str, list[str], int]:
 REBUILT: dict[str, Callable[[Row], object]] = {
     "sft": lambda row: said(row["messages"]),
     "dpo": lambda row: said([*row["prompt"], *row["chosen"], *row["rejected"]]),
+    "judge_dpo": lambda row: said([*row["prompt"], *row["chosen"], *row["rejected"]]),
     "kto": lambda row: (said([*row["prompt"], *row["completion"]]), row["label"]),
     "verl": lambda row: (said(row["prompt"]), row["reward_model"]["ground_truth"]),
     "open_instruct": lambda row: (said(row["messages"]), row["ground_truth"]),
@@ -131,6 +142,7 @@ def numbered(one: Case) -> list[str]:
 LAKE: dict[str, Callable[[Case, Case], object]] = {
     "sft": lambda one, _: [one.question, one.text],
     "dpo": lambda one, before: [one.question, one.text, before.text],
+    "judge_dpo": lambda one, before: [one.text, one.question, before.question],
     "kto": lambda one, _: ([one.question, one.text], one.wrong < 0),
     "verl": lambda one, _: ([one.question], one.reference),
     "open_instruct": lambda one, _: ([one.question], one.reference),

@@ -63,7 +63,7 @@ def prompts(exporter: Exporter, selection: Selection) -> list[list[dict[str, str
 
 
 @pytest.mark.parametrize("system", [None, "Think."])
-@pytest.mark.parametrize("name", ["dpo", "kto", "verl", "open_instruct", "llamafactory_dpo"])
+@pytest.mark.parametrize("name", ["dpo", "judge_dpo", "kto", "verl", "open_instruct", "llamafactory_dpo"])
 def test_trap_1_no_prompt_ends_inside_an_assistant_turn(name: str, system: str | None, selection: Selection) -> None:
     for turns in prompts(build(name, system=system), selection):
         roles = [turn["role"] for turn in turns]
@@ -74,7 +74,8 @@ def test_trap_1_no_prompt_ends_inside_an_assistant_turn(name: str, system: str |
 def test_trap_1_covers_every_format_with_a_prompt() -> None:
     """Those with turns are named above, or hold whole conversations."""
     with_turns = {name for name in NAMES if {MESSAGES, CONVERSATION} & set(build(name).columns.types)}
-    assert with_turns == {"dpo", "kto", "verl", "open_instruct", "llamafactory_dpo", "sft", "llamafactory_sft"}
+    asking = {"dpo", "judge_dpo", "kto", "verl", "open_instruct", "llamafactory_dpo"}
+    assert with_turns == asking | {"sft", "llamafactory_sft"}
 
 
 @pytest.mark.parametrize("name", ["dpo", "llamafactory_dpo"])

@@ -41,6 +41,7 @@ def empty(selection: Selection) -> Selection:
 def test_all_are_found() -> None:
     assert NAMES == [
         "dpo",
+        "judge_dpo",
         "kto",
         "llamafactory_dpo",
         "llamafactory_sft",
@@ -53,7 +54,7 @@ def test_all_are_found() -> None:
         "stepwise",
         "verl",
     ]
-    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, kto, llamafactory_dpo"):
+    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, judge_dpo, kto"):
         plugins.load(PACKAGE, "orpo")
 
 
@@ -180,6 +181,26 @@ def test_kto_takes_the_first_ids_of_each_label(selection: Selection) -> None:
     backwards = selection.traces.take(list(range(selection.traces.num_rows))[::-1])
     shuffled = selection._replace(traces=backwards)
     assert build("kto", per_problem=1).rows(shuffled)["trace_id"].to_pylist() == ["t3", "t2", "t0"]
+
+
+@pytest.mark.parametrize("system", [None, SYSTEM])
+def test_judge_dpo_rows(system: str | None, selection: Selection) -> None:
+    """Pairs of which a judgement, the trace or the problem is gone are left out."""
+    before = [{"role": "system", "content": system}] if system else []
+    assert build("judge_dpo", system=system).rows(selection).to_pylist() == [
+        {
+            "prompt": [*before, {"role": "user", "content": "Is 1 + 1 = 2?"}],
+            "chosen": [{"role": "assistant", "content": '{"verdict": "correct"}'}],
+            "rejected": [{"role": "assistant", "content": '{"verdict": "incorrect"}'}],
+            "pair_id": "m1",
+            "problem_id": "p0",
+            "rule": "meta_rewarding",
+            "judge": "grader",
+            "trace_id": "t0",
+            "chosen_judgement_id": "j0",
+            "rejected_judgement_id": "j1",
+        }
+    ]
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])

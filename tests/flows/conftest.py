@@ -1,14 +1,22 @@
 """A small set of traces, and `tracemill` as a person runs it."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from fastapi import FastAPI, Request
 
+Reply = Callable[[dict[str, Any]], Any]
+"""From the body of a chat request to the response's."""
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 RECIPE = """
@@ -62,6 +70,36 @@ def recipe(tmp_path: Path, traces: Path) -> str:
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE % (traces, exam))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Callable[[Reply], str]]:
+    """Serve chat replies of a model `m`; the address is what comes back."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(reply: Reply) -> str:
+        app = FastAPI()
+
+        @app.get("/v1/models")
+        async def models() -> Any:
+            return {"data": [{"id": "m"}]}
+
+        @app.post("/v1/chat/completions")
+        async def chat(http: Request) -> Any:
+            return await asyncio.to_thread(reply, await http.json())
+
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.02)
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+
+    yield serve
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture

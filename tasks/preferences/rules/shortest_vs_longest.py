@@ -17,7 +17,7 @@ class Config(ConfigBase):
 
 def build(config: Config) -> Rule:
     """The rule with these settings; its margin is the difference of lengths."""
-    return partial(_choose, config)
+    return Rule(partial(_choose, config))
 
 
 def _choose(config: Config, candidates: Sequence[Candidate], /) -> list[Choice] | str:

@@ -23,6 +23,7 @@ def judgement(
     ids = {"judgement_id": f"{shown} {number}", "completion_id": "c"}
     return Judgement(
         **facts | ids | own,
+        messages=None,
         shown=list(shown),
         number=number,
         score=score,

@@ -215,5 +215,7 @@ def test_a_judge_of_judgements(lake: Lake, tables: Tables) -> None:
     ranked = run(lake, joined(tables, made), both["over"], models)
     assert len(models.asked) == 2 * 4
     assert "verdicts" not in ranked
+    assert all("2 + 2?" in row["messages"][0]["content"] for row in rows(lake, made, "judgements"))
+    assert {row["messages"] for row in rows(lake, ranked, "judgements")} == {None}
     ratings = {row["subject_id"]: row["score"] for row in rows(lake, ranked, "ratings")}
     assert ratings == dict.fromkeys((row["judgement_id"] for row in rows(lake, made, "judgements")), 0.5)

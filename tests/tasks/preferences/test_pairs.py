@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.conform import rows
 from schemas.errors import PluginError, RecipeError
-from schemas.tables import PAIRS
+from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS, PAIRS, RATINGS
+from tasks import plugins
 from tasks.ids import content_id
-from tasks.preferences.pairs import PairsConfig, PairsResult, build_pairs
+from tasks.preferences.guards import GuardsConfig
+from tasks.preferences.pairs import PACKAGE, PairsConfig, PairsResult, build_pairs
+from tasks.preferences.pool import Opinions
 from tasks.text.steps import split_column
 
 BOTH: dict[str, dict[str, Any]] = {"correct_vs_incorrect": {}, "shortest_vs_longest": {}}
@@ -27,12 +31,17 @@ class Trace(NamedTuple):
     tokens: int | None = None
     score: float | None = None
     on_policy: bool | None = None
+    origin: str = "generated"
+    model: str = "m"
+    parent: str | None = None
 
 
 def pairs_of(
     traces: list[Trace],
     rules: dict[str, dict[str, Any]] | None = None,
     problems: tuple[str, ...] = ("p",),
+    opinions: Opinions | None = None,
+    **guards: object,
 ) -> PairsResult:
     texts = pa.array([one.text for one in traces], pa.string())
     table = pa.table(
@@ -43,6 +52,10 @@ def pairs_of(
             "step_offsets": split_column(texts),
             "completion_tokens": pa.array([one.tokens for one in traces], pa.int32()),
             "on_policy": pa.array([one.on_policy for one in traces], pa.bool_()),
+            "origin": pa.array([one.origin for one in traces], pa.string()),
+            "source": pa.array(["made"] * len(traces), pa.string()),
+            "model": pa.array([one.model for one in traces], pa.string()),
+            "parent_trace_id": pa.array([one.parent for one in traces], pa.string()),
         }
     )
     judged = [(one, status) for one in traces for status in one.statuses]
@@ -53,8 +66,9 @@ def pairs_of(
             "score": pa.array([one.score for one, _ in judged], pa.float32()),
         }
     )
-    config = PairsConfig(rules=rules) if rules else None
-    return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config)
+    chosen = rules or {"correct_vs_incorrect": {}}
+    config = PairsConfig(rules=chosen, guards=GuardsConfig.model_validate(guards))
+    return build_pairs(pa.table({"problem_id": pa.array(problems, pa.string())}), table, verdicts, config, opinions)
 
 
 def skipped(result: PairsResult) -> Counter[str]:
@@ -86,6 +100,8 @@ def test_a_pair() -> None:
             "margin": 1.0,
             "on_policy": None,
             "shared_prefix": 1,
+            "chosen_length": len(RIGHT.text),
+            "rejected_length": len(WRONG.text),
         }
     ]
 
@@ -192,10 +208,94 @@ def test_a_pair_is_on_policy_if_both_traces_are(chosen: bool | None, rejected: b
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(PluginError, match="use one of correct_vs_incorrect, shortest_vs_longest"):
+    with pytest.raises(
+        PluginError, match="use one of aspects, correct_vs_incorrect, hard_negatives, judge_pairwise, meta_rew"
+    ):
         PairsConfig(rules={"best_vs_worst": {}})
     with pytest.raises(RecipeError, match=r"correct_vs_incorrect\.pairs: is not a known key"):
         PairsConfig(rules={"correct_vs_incorrect": {"pairs": 3}})
+
+
+def rating(judge: str, subject: str, score: float) -> dict[str, object]:
+    return {"judge": judge, "subject_id": subject, "problem_id": "p", "score": score, "judgements": 1}
+
+
+def judgement(name: str, judge: str, shown: list[str], **more: object) -> dict[str, object]:
+    said = {"number": 0, "status": "read", "choice": None, "reply": f"{name} says", "model": "m", "problem_id": "p"}
+    blank = {"kind": "", "score": None, "aspects": None, "reason": "", "completion_id": "", "messages": None}
+    return {"judgement_id": name, "judge": judge, "shown": shown} | said | blank | more
+
+
+def opinions(ratings: list[dict[str, object]], judgements: list[dict[str, object]]) -> Opinions:
+    return Opinions(rows(ratings, RATINGS, at="test"), rows(judgements, JUDGEMENTS, at="test"))
+
+
+OPEN = [Trace(name, f"text {name}", ("unverifiable",)) for name in ("a", "b", "c")]
+
+
+def test_open_traces_are_paired_by_ratings() -> None:
+    said = opinions([rating("j", "a", 0.25), rating("j", "b", 1.0)], [])
+    rules = {"aspects": {"judge": "j"}, "correct_vs_incorrect": {}}
+    result = pairs_of(OPEN, rules, opinions=said)
+    assert ids(result) == [("b", "a")]
+    assert result.pairs["margin"].to_pylist() == [0.75]
+    assert skipped(result) == {}
+    lost = pairs_of(OPEN, rules, opinions=said, least_margin=0.8)
+    assert skipped(lost) == {"margin under 0.8": 1, "every pair was refused; no correct trace": 1}
+    assert set(lost.dropped["row_id"].to_pylist()) == {"p", result.pairs["pair_id"][0].as_py()}
+
+
+def test_matches_become_pairs() -> None:
+    duel = [judgement("1", "j", ["a", "b"], choice=0), judgement("2", "j", ["b", "a"], choice=1)]
+    result = pairs_of(OPEN, {"judge_pairwise": {"judge": "j"}}, opinions=opinions([], duel))
+    assert ids(result) == [("a", "b")]
+
+
+def test_the_judges_own_model() -> None:
+    said = opinions([rating("j", one.trace_id, at / 2) for at, one in enumerate(OPEN)], [judgement("1", "j", ["a"])])
+    assert ids(pairs_of(OPEN, {"self_rewarding": {"judge": "j"}}, opinions=said)) == [("c", "a")]
+    others = [one._replace(model="n") if one.trace_id == "c" else one for one in OPEN]
+    assert ids(pairs_of(others, {"self_rewarding": {"judge": "j"}}, opinions=said)) == [("b", "a")]
+
+
+def test_judgements_are_paired_trace_by_trace() -> None:
+    made = [judgement(f"{name}{n}", "j", [name], reply="x" * n) for name in ("a", "b", "gone") for n in (1, 2, 3)]
+    ratings = [rating("over", f"{name}{n}", n / 3) for name in ("a", "gone") for n in (1, 2, 3)]
+    rules = {"meta_rewarding": {"judge": "over"}}
+    result = pairs_of(OPEN, rules, ("p", "q"), opinions(ratings, made))
+    assert result.pairs.num_rows == 0
+    assert result.judgement_pairs.schema.equals(JUDGEMENT_PAIRS)
+    assert result.judgement_pairs.to_pylist() == [
+        {
+            "pair_id": content_id("meta_rewarding", "a3", "a1"),
+            "problem_id": "p",
+            "trace_id": "a",
+            "judge": "j",
+            "chosen_judgement_id": "a3",
+            "rejected_judgement_id": "a1",
+            "rule": "meta_rewarding",
+            "margin": pytest.approx(2 / 3),
+            "chosen_length": 3,
+            "rejected_length": 1,
+        }
+    ]
+    assert skipped(result) == {"no trace that verifiers agree on": 1}
+    assert pairs_of(OPEN, rules, opinions=opinions(ratings, made), max_length_ratio=2).judgement_pairs.num_rows == 0
+
+
+def test_texts_that_differ_in_capitals_alone_are_refused() -> None:
+    capitals = WRONG._replace(text=RIGHT.text.replace("= 7", "= seven"))
+    same = RIGHT._replace(text=RIGHT.text.replace("= 7", "=  SEVEN"))
+    result = pairs_of([same, capitals, WRONG._replace(trace_id="v")])
+    assert ids(result) == [("r", "v")]
+    assert skipped(result) == {"equal texts": 1}
+
+
+def test_each_problem_has_its_share() -> None:
+    many = [RIGHT._replace(trace_id=f"r{n}", text=f"right {n:0{n}}") for n in range(1, 5)]
+    result = pairs_of([*many, WRONG], BOTH, per_problem=2)
+    assert set(result.pairs["rule"].to_pylist()) == set(BOTH)
+    assert skipped(result) == {"over 2 pairs of a problem": 3}
 
 
 traces_of_two_problems = st.lists(
@@ -231,6 +331,31 @@ def test_pairs_are_sound_whatever_the_order(traces: list[Trace], random: Any) ->
     assert pairs_of(shuffled, BOTH, ("p", "q")).pairs.equals(result.pairs)
 
 
+EVERY_RULE: dict[str, dict[str, Any]] = {
+    name: {"judge": "j"} if name in {"aspects", "judge_pairwise", "meta_rewarding", "self_rewarding"} else {}
+    for name in plugins.names(PACKAGE)
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(traces_of_two_problems, st.randoms(use_true_random=False))
+def test_every_rule_chooses_by_ids_alone(traces: list[Trace], random: Any) -> None:
+    names = [one.trace_id for one in traces]
+    ratings = [rating("j", name, random.choice([0.0, 0.5, 1.0])) for name in names]
+    duels = [judgement(a + b, "j", [a, b], choice=random.choice([0, 1, None])) for a in names for b in names if a != b]
+    of_one = [judgement(f"{name} {n}", "k", [name], reply=f"{n}") for name in names for n in range(3)]
+    ratings += [rating("j", str(one["judgement_id"]), random.random()) for one in of_one]
+    result = pairs_of(traces, EVERY_RULE, ("p", "q"), opinions(ratings, duels + of_one), per_problem=5)
+    several = [random.sample(those, len(those)) for those in (ratings, duels + of_one)]
+    again = pairs_of(random.sample(traces, len(traces)), EVERY_RULE, ("p", "q"), opinions(*several), per_problem=5)
+    assert again.pairs.equals(result.pairs)
+    assert again.judgement_pairs.equals(result.judgement_pairs)
+    assert again.dropped.equals(result.dropped)
+    assert max(Counter(result.pairs["problem_id"].to_pylist()).values(), default=0) <= 5
+    texts = {one.trace_id: "".join(one.text.split()).lower() for one in traces}
+    assert all(texts[chosen] != texts[rejected] for chosen, rejected in ids(result))
+
+
 @pytest.mark.timeout(60)  # work that grows with the square of the traces would not end by then
 def test_a_hundred_thousand_traces_take_seconds() -> None:
     count = 100_000
@@ -245,6 +370,9 @@ def test_a_hundred_thousand_traces_take_seconds() -> None:
             "step_offsets": offsets,
             "completion_tokens": pa.nulls(count, pa.int32()),
             "on_policy": pa.nulls(count, pa.bool_()),
+            "origin": pa.array(["generated"] * count),
+            "source": pa.array(["made"] * count),
+            "model": pa.array(["m"] * count),
         }
     )
     statuses = pa.array(["correct" if n % 3 else "incorrect" for n in range(count)])

@@ -30,6 +30,7 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
     lost += [("traces", one, "dedupe") for _, one, _ in lost if draw.random() < 0.3]
     lost += [("problems", f"{name} line {at}", "ingest") for at in range(draw.randint(0, 3))]
     lost += [("pairs", one, "preferences") for one in problems if draw.random() < 0.5]
+    lost += [("pairs", f"{name} pair {at}", "preferences") for at in range(draw.randint(0, 3))]
     statuses = [draw.choice(STATUSES) for _ in traces]
     return {
         "problems": pa.table({"problem_id": problems, "reference": ["1"] * len(problems)}),
@@ -60,8 +61,21 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
                 "reason": pa.array([f"why {row[2]}" for row in lost], pa.string()),
             }
         ),
-        "pairs": pa.table({"rule": pa.array(["irpo"] * draw.randint(0, 3), pa.string())}),
+        "pairs": pairs(draw),
+        "judgement_pairs": pairs(draw).drop_columns(["on_policy"]),
     }
+
+
+def pairs(draw: random.Random) -> pa.Table:
+    count = draw.randint(0, 3)
+    return pa.table(
+        {
+            "rule": pa.array([draw.choice(["irpo", "aspects"]) for _ in range(count)], pa.string()),
+            "on_policy": pa.array([draw.choice([True, False, None]) for _ in range(count)], pa.bool_()),
+            "chosen_length": pa.array([draw.randint(0, 3000) for _ in range(count)], pa.int32()),
+            "rejected_length": pa.array([draw.randint(0, 3000) for _ in range(count)], pa.int32()),
+        }
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -91,13 +105,27 @@ def test_what_a_round_comes_to() -> None:
             }
         ),
         "problems": pa.table({"problem_id": ["a0", "a1"], "reference": ["8", None]}),
-        "pairs": pa.table({"rule": ["irpo", "irpo"]}),
+        "pairs": pa.table(
+            {
+                "rule": ["irpo", "irpo"],
+                "on_policy": pa.array([True, None]),
+                "chosen_length": pa.array([40, 1234], pa.int32()),
+                "rejected_length": pa.array([40, 99], pa.int32()),
+            }
+        ),
+        "judgement_pairs": pa.table(
+            {
+                "rule": ["meta"],
+                "chosen_length": pa.array([7], pa.int32()),
+                "rejected_length": pa.array([8], pa.int32()),
+            }
+        ),
         "dropped": pa.table(
             {
-                "table": ["traces", "traces", "problems", "pairs"],
-                "row_id": ["a0-1", "a0-1", "line 3", "a1"],
-                "stage": ["decontaminate", "dedupe", "ingest", "preferences"],
-                "reason": ["leak", "copy", "empty", "one side"],
+                "table": ["traces", "traces", "problems", "pairs", "pairs"],
+                "row_id": ["a0-1", "a0-1", "line 3", "a1", "the id of a pair"],
+                "stage": ["decontaminate", "dedupe", "ingest", "preferences", "preferences"],
+                "reason": ["leak", "copy", "empty", "one side", "tie"],
             }
         ),
     }
@@ -122,8 +150,19 @@ def test_what_a_round_comes_to() -> None:
         "kept": {("correct",): 3, ("unverifiable",): 1},
         "sampled": {("3", "2"): 1},
         "agreement": {("math", "true", "correct"): 1, ("math", "false", "correct"): 1},
-        "pair": {("irpo",): 2},
+        "pair": {("irpo",): 2, ("meta",): 1},
+        "pair on-policy": {("irpo", "true"): 1},
+        "pair longer": {("irpo", "chosen"): 1, ("meta", "rejected"): 1},
+        "pair length": {
+            ("irpo", "chosen", "40"): 1,
+            ("irpo", "chosen", "1200"): 1,
+            ("irpo", "rejected", "40"): 1,
+            ("irpo", "rejected", "99"): 1,
+            ("meta", "chosen", "7"): 1,
+            ("meta", "rejected", "8"): 1,
+        },
         "no pair": {("one side",): 1},
+        "refused pair": {("tie",): 1},
     }
     (row,) = found.disagreements.to_pylist()
     assert (row["trace_id"], row["label"], row["reference"]) == ("a0-2", False, "8")
