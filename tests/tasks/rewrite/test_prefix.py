@@ -1,7 +1,7 @@
 """What a model goes on from, character by character."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.rewrite.prefix import forked, offsets_of
@@ -12,6 +12,7 @@ LINES = st.lists(WORD, min_size=2, max_size=8)
 GAP = st.sampled_from(["\n", "\n\n"])
 
 
+@settings(deadline=None)
 @given(LINES, GAP, WORD, st.lists(WORD, max_size=4), st.data())
 def test_what_stands_before_a_rewritten_step_stays_and_is_cut_as_before(
     lines: list[str], gap: str, after: str, more: list[str], data: st.DataObject
@@ -27,6 +28,7 @@ def test_what_stands_before_a_rewritten_step_stays_and_is_cut_as_before(
     assert [one.rstrip() for one in steps(whole, cut)] == [*lines[:step], after, *more]
 
 
+@settings(deadline=None)
 @given(st.text(" \nab.$`#|<>think/-1", max_size=60), st.text("\nab$`# ", min_size=1), st.text("\n\nab$`"), st.data())
 def test_of_any_text_the_beginning_is_kept(text: str, after: str, more: str, data: st.DataObject) -> None:
     offsets = split_steps(text)

@@ -3,7 +3,7 @@
 from math import ceil, log2
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.score.search import METHODS, Found, Score, every_step, halving
@@ -22,6 +22,7 @@ def ask(method: str, steps: int, wrong: int) -> tuple[Found, int, int]:
     return found, len(scores), waves
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_both_find_the_wrong_step(steps: int, data: st.DataObject) -> None:
     wrong = data.draw(st.integers(-1, steps - 1))
