@@ -86,11 +86,28 @@ def digests(source: SourceConfig) -> dict[str, str]:
     return found
 
 
-def _files(source: SourceConfig) -> tuple[Any, list[str]]:
-    """The file system and the files that a path or glob means, sorted."""
+def awaited(source: SourceConfig) -> bool:
+    """Whether the source is a glob that no file matches yet.
+
+    Raises:
+        SourceError: the place cannot be looked at.
+    """
+    return source.format != "datasets" and has_magic(source.path) and not _matching(source)[1]
+
+
+def _matching(source: SourceConfig) -> tuple[Any, list[str]]:
+    """The file system, and the files that a path or glob means, sorted; of a path itself, be it there or not."""
     try:
         filesystem, path = url_to_fs(source.path)
-        files = sorted(filesystem.glob(path)) if has_magic(path) else [path]
+        return filesystem, sorted(filesystem.glob(path)) if has_magic(path) else [path]
+    except (OSError, ValueError, ImportError) as exc:
+        raise SourceError(f"{source.path}: {exc}; check the source's path") from exc
+
+
+def _files(source: SourceConfig) -> tuple[Any, list[str]]:
+    """The file system and the files that a path or glob means, sorted."""
+    filesystem, files = _matching(source)
+    try:
         missing = [one for one in files if not filesystem.isfile(one)]
     except (OSError, ValueError, ImportError) as exc:
         raise SourceError(f"{source.path}: {exc}; check the source's path") from exc

@@ -25,7 +25,8 @@ class RewriteConfig(Prompting):
     """Going on from rewritten steps. Its prompt is for traces that no sampler of the recipe wrote."""
 
     source: SourceConfig = Field(
-        description="all rewrites there are, a row for each: earlier files stay beside new ones (`reviews/*.jsonl`)"
+        description="all rewrites there are, a row for each: earlier files stay beside new ones; a glob "
+        "(`reviews/*.jsonl`) may match no file yet"
     )
     columns: RewriteColumns = RewriteColumns()
     model: str = Field(description="one of the recipe's models: it goes on from the rewritten step")

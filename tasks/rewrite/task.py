@@ -21,7 +21,7 @@ from tasks.rewrite.config import RewriteConfig
 from tasks.rewrite.continuing import SAMPLED, Edit, Trace, continued, ids, questions, table
 from tasks.rewrite.outcomes import outcomes as outcomes_of
 from tasks.rewrite.reading import STAGE, Read, Rewrite, Unusable, digest, dropped, left, read
-from tasks.sources import read_rows
+from tasks.sources import awaited, read_rows
 
 VERSION: Final = "1"
 TRACED: Final = "rewritten"
@@ -117,7 +117,7 @@ def outcomes(lake: Lake, rounds: Sequence[Tables], config: RewriteConfig) -> lis
 
 
 def _read(config: RewriteConfig) -> Read:
-    return read(read_rows(config.source), config.columns)
+    return Read((), ()) if awaited(config.source) else read(read_rows(config.source), config.columns)
 
 
 def _continued(session: _Session) -> tuple[Tables, list[Edit]]:

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import SourceError
 from tasks import sources
-from tasks.sources import SourceConfig, read_rows
+from tasks.sources import SourceConfig, awaited, read_rows
 
 
 def source(path: Path) -> SourceConfig:
@@ -70,3 +70,11 @@ def test_faults_of_a_source_do_not_name_a_stage(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b"\n")
     with pytest.raises(SourceError, match="no rows in it; check the source's path"):
         list(read_rows(source(tmp_path / "rows.jsonl")))
+
+
+def test_a_glob_may_wait_for_its_files(tmp_path: Path) -> None:
+    source = SourceConfig(format="jsonl", path=str(tmp_path / "*.jsonl"))
+    assert awaited(source)
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    assert not awaited(source)
+    assert not awaited(SourceConfig(format="jsonl", path=str(tmp_path / "none.jsonl")))

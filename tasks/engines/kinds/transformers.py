@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _REFILL: Final = 8
 """A full decoder takes new rows in when this part of its slots is free: reading a prompt alone costs a whole step."""
+_LOADING: Final = threading.Lock()
+"""transformers cannot load two models at once: weights of one stay on the meta device."""
 
 
 class Config(ConfigBase):
@@ -182,7 +185,8 @@ def load_model(name: str, revision: str | None, config: Config) -> "PreTrainedMo
     folder = folder_of(name)
     options: dict[str, Any] = {"local_files_only": True} if folder else {"revision": revision}
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(str(folder or name), dtype=dtype, **options)
+        with _LOADING:
+            loaded = AutoModelForCausalLM.from_pretrained(str(folder or name), dtype=dtype, **options)
         model = cast("torch.nn.Module", loaded).eval()
         return cast("PreTrainedModel", model.to(device))
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AssertionError, SafetensorError) as exc:
