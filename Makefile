@@ -6,7 +6,7 @@ VENV_VLLM ?= .venv-vllm
 BIN_VLLM := $(VENV_VLLM)/bin
 PIP := pip -qq --disable-pip-version-check
 
-.PHONY: demo test test-vllm check install clean
+.PHONY: demo test test-vllm improve check install clean
 
 demo: $(VENV)/installed  ## generate problems and traces with the bundled model, and curate them into a release
 	$(BIN)/tracemill refresh demo
@@ -16,6 +16,9 @@ test: check  ## every check and every test
 
 test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
 	TRACEMILL_ENGINES=vllm $(BIN_VLLM)/python -m pytest tests/vllm tests/contracts/test_engines.py
+
+improve: $(VENV)/installed-train  ## does training on releases help the bundled model? three seeds, and the README's curve
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.improve --plot docs/improve.png
 
 check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 	$(BIN)/ruff format --check .
@@ -29,6 +32,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "installing tracemill into $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-train: $(VENV)/installed
+	$(BIN)/$(PIP) install --constraint constraints.txt --editable '.[train]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed requirements-gym.txt
