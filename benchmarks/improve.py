@@ -1,11 +1,12 @@
 """Does training on what tracemill makes help? `make improve`, three seeds, on the bundled model.
 
-One round of IRPO, wholly by recipes: `irpo` samples problems, verifies and pairs; TRL trains with DPO + NLL on the
-release; `pass-at-k` samples held-out problems before and after. `pass1_gain_points` is the mean rise of pass@1 in
-points, `pass1_gain_low` the lower end of its 95 % interval, by a bootstrap over seeds and problems.
+One round of IRPO, wholly by recipes: `irpo` samples problems, verifies and pairs, without gold solutions, so that the
+model learns from itself alone. TRL trains with DPO + NLL on the release; `pass-at-k` samples held-out problems before
+and after. `pass1_gain_points` is the mean rise of pass@1 in points, `pass1_gain_low` the low end of its 95 % interval,
+by a bootstrap over seeds and problems.
 
-Then curated against raw: as many traces as the `sft` release holds, once from it and once as they were sampled, of the
-same problems; the same training on both. `curated_gain_points` and `curated_gain_low` compare the two.
+Then curated against raw: as many traces of the `sft` release (verified, deduplicated) as of those that were sampled, of
+the same problems; the same training on both. `curated_gain_points` and `curated_gain_low` compare the two.
 """
 
 import argparse
@@ -17,12 +18,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.results import arguments, publish, write
-from benchmarks.training import Training, irpo, sft
+from benchmarks.training import Preference, Training, irpo, sft
 from flows.environment import quiet_prefect
 
 if TYPE_CHECKING:
@@ -89,16 +89,19 @@ def one_seed(work: Work, seed: int) -> Seeded:
         f"models.policy.model={MODEL}",
         f"ingest.source.path={problems}",
         f"generate.samplers.policy.n={options.samples}",
+        f"generate.samplers.policy.temperatures=[{options.temperature}]",
         f"generate.seed={seed}",
-        "export.formats={dpo: {}, sft: {}}",
+        "ingest.completions=[]",
+        f"preferences.rules.correct_vs_incorrect.pairs_per_problem={options.pairs}",
+        "export.formats={dpo: {instructions: asked}, sft: {instructions: asked}}",
     ]
     release = refresh("irpo", lake, settings)
     there = Path(lake) / "releases" / release.name
     how = Training(options.rate, options.epochs, options.batch, seed, CHECKPOINTS)
-    models = irpo(MODEL, there / release.version / "dpo/train", folder / "irpo", how, beta=BETA)
+    models = irpo(MODEL, there / release.version / "dpo/train", folder / "irpo", how, Preference(BETA, options.alpha))
     curve = [measured(work, model, f"{seed}-{number}") for number, model in enumerate(models)]
     release = refresh("irpo", lake, [*settings, "dedupe={}"], sample=False)
-    sets = _sets(Lake(lake), release, there / release.version / "sft/train", seed)
+    sets = _sets(Lake(lake), release, there / release.version / "sft/train", options.traces, seed)
     scores = {}
     for name, rows in sets.items():
         data = folder / f"{name} traces"
@@ -109,19 +112,16 @@ def one_seed(work: Work, seed: int) -> Seeded:
     return Seeded(curve, scores["curated"], scores["raw"])
 
 
-def _sets(lake: "Lake", release: "ReleaseManifest", curated: Path, seed: int) -> dict[str, pa.Table]:
-    """The policy's traces (messages) in the release, and as many drawn at random of all that it sampled."""
+def _sets(lake: "Lake", release: "ReleaseManifest", curated: Path, count: int, seed: int) -> dict[str, pa.Table]:
+    """So many traces (messages) of the release, and as many of all that the policy sampled, both drawn at random."""
+    rng = np.random.default_rng(seed)
     kept = pq.read_table(curated)
-    kept = kept.filter(pc.equal(kept["source"], pa.scalar("policy"))).select(["messages"])
+    kept = kept.take(np.sort(rng.permutation(kept.num_rows)[:count])).select(["messages"])
     questions = _column(lake, release.tables, "problems", "problem_id", "question")
-    sampled = [
-        one
-        for one in lake.rows(release.tables, "traces", ["problem_id", "text", "source"]).to_pylist()
-        if one["source"] == "policy"
-    ]
-    drawn = np.random.default_rng(seed).choice(len(sampled), kept.num_rows, replace=False)
+    sampled = lake.rows(release.tables, "traces", ["problem_id", "text"]).to_pylist()
+    drawn = rng.choice(len(sampled), kept.num_rows, replace=False)
     raw = [
-        {"messages": [_turn("user", questions[one["problem_id"]]), _turn("assistant", one["text"])]}
+        {"messages": [_turn("user", _asked(questions[one["problem_id"]])), _turn("assistant", one["text"])]}
         for one in (sampled[at] for at in sorted(drawn.tolist()))
     ]
     return {"curated": kept, "raw": pa.Table.from_pylist(raw, schema=kept.schema)}
@@ -130,6 +130,13 @@ def _sets(lake: "Lake", release: "ReleaseManifest", curated: Path, seed: int) ->
 def _column(lake: "Lake", tables: "Tables", name: str, key: str, value: str) -> dict[str, str]:
     rows = lake.rows(tables, name, sorted({key, value}))
     return {str(row[key]): str(row[value]) for row in rows.to_pylist()}
+
+
+def _asked(question: str) -> str:
+    from schemas.tables import Domain
+    from tasks.prompts import PROMPTS
+
+    return PROMPTS[Domain.MATH].replace("{question}", question)
 
 
 def _turn(role: str, content: str) -> dict[str, str]:
@@ -173,11 +180,15 @@ def main() -> None:
     quiet_prefect()
     parser = arguments(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--problems", type=int, default=800, help="to sample and train on, for each seed")
+    parser.add_argument("--problems", type=int, default=1600, help="to sample and train on, for each seed")
     parser.add_argument("--samples", type=int, default=8, help="of each problem (the paper: 30)")
     parser.add_argument("--held-out", type=int, default=240, help="problems to measure on")
-    parser.add_argument("--rate", type=float, default=5e-5)
-    parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--pairs", type=int, default=4, help="of each problem, at most (the paper: 10)")
+    parser.add_argument("--temperature", type=float, default=0.3, help="of the samples (the paper: 0.8)")
+    parser.add_argument("--alpha", type=float, default=30, help="weight of the likelihood term (the paper: 1)")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--epochs", type=float, default=1)
+    parser.add_argument("--traces", type=int, default=2000, help="curated ones, and raw ones, to fine-tune on")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve")
     options = parser.parse_args()

@@ -18,14 +18,21 @@ class Training(NamedTuple):
     """How many models are saved on the way, the last one at the end."""
 
 
-def irpo(model: Path, pairs: Path, out: Path, how: Training, *, beta: float) -> list[Path]:
-    """Train with DPO + NLL (IRPO, arXiv 2404.19733, equation 1) on a folder of `dpo` rows; the saved models."""
+class Preference(NamedTuple):
+    """IRPO's loss (arXiv 2404.19733, equation 1): DPO with `beta`, and `alpha` times the chosen text's mean NLL."""
+
+    beta: float
+    alpha: float
+
+
+def irpo(model: Path, pairs: Path, out: Path, how: Training, loss: Preference) -> list[Path]:
+    """Train with DPO + NLL on a folder of `dpo` rows; the saved models."""
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
     def build(rows: Any, common: dict[str, Any], loaded: Any, tokenizer: Any) -> Any:
-        losses: Any = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]}
-        options = DPOConfig(beta=beta, max_length=None, **losses, **common)
+        losses: Any = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, loss.alpha]}
+        options = DPOConfig(beta=loss.beta, max_length=None, **losses, **common)
         return DPOTrainer(model=loaded, args=options, train_dataset=rows, processing_class=tokenizer)
 
     return _train(model, pairs, out, how, build)
