@@ -17,7 +17,7 @@ def licenses(config: CurationConfig) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for source in sources(config):
         found.setdefault(source.name, []).append(source.license or NOT_STATED)
-    if isinstance(config, RefreshConfig) and config.personas.source is None:
+    if isinstance(config, RefreshConfig) and config.problems and config.personas.source is None:
         found[f"personas ({BUNDLED})"] = [_OURS]
     return {name: ", ".join(sorted(set(told))) for name, told in sorted(found.items())}
 

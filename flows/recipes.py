@@ -4,16 +4,16 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
+from tasks.places import DATA
 from tasks.plugins import explain
 
-DATA: Final = Path(__file__).resolve().parent.parent / "data"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\$\{[^{}]*\})*))?\}")
 
 Config = TypeVar("Config", bound=ConfigBase)

@@ -1,7 +1,6 @@
 """The public benchmarks that tracemill knows by name: `data/benchmarks.yaml`, read and checked."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -9,9 +8,10 @@ from pydantic import Field, ValidationError
 
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
+from tasks.places import DATA
 from tasks.plugins import explain
 
-FILE: Final = Path(__file__).resolve().parents[2] / "data/benchmarks.yaml"
+FILE: Final = DATA / "benchmarks.yaml"
 
 
 class Listed(ConfigBase):

@@ -66,20 +66,19 @@ def _front_matter(facts: CardFacts) -> str:
 
 
 def _splits(summary: Summary) -> dict[str, list[str]]:
-    """The splits of each format."""
+    """The splits of each format that have rows: `datasets` reads no Parquet file without any."""
     found: dict[str, list[str]] = {}
-    for path in summary.exported:
+    for path in filter(summary.exported.get, summary.exported):
         name, _, split = path.partition("/")
         found.setdefault(name, []).append(split)
     return found
 
 
 def _usage(summary: Summary) -> str:
-    files = [f"{name}/*.parquet" for name in summary.exported]
-    splits = [path.partition("/")[2] for path in summary.exported]
     lines = [
-        f'load_dataset("parquet", data_files={{"{split}": "{path}"}}, split="{split}")'
-        for split, path in zip(splits, files, strict=True)
+        f'load_dataset("parquet", data_files={{"{split}": "{name}/{split}/*.parquet"}}, split="{split}")'
+        for name, splits in _splits(summary).items()
+        for split in splits
     ]
     return "```python\nfrom datasets import load_dataset\n\n" + "\n".join(lines) + "\n```"
 

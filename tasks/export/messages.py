@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from schemas.base import ConfigBase
 from schemas.tables import Domain
+from tasks.places import portable
 from tasks.prompts import INSTRUCTIONS, instructed
 from tasks.rows import flat
 
@@ -60,6 +61,15 @@ def _questions(config: PromptConfig, problems: pa.Table) -> pa.LargeStringArray:
     tails: Any = added.take(which.combine_chunks())
     joined: Any = pc.binary_join_element_wise(texts, tails, pa.scalar("", pa.large_string()))
     return flat(pa.chunked_array([joined]))
+
+
+def portable_names(sources: "pa.ChunkedArray[Any]") -> "pa.ChunkedArray[Any]":
+    """Where traces are from, without what paths tell of this machine."""
+    named: Any = sources.dictionary_encode()
+    chunks = [
+        pa.array(portable(chunk.dictionary.to_pylist()), pa.string()).take(chunk.indices) for chunk in named.chunks
+    ]
+    return pa.chunked_array(chunks, pa.string())
 
 
 def conversations(*turns: Turn) -> "pa.ChunkedArray[Any]":

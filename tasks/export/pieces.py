@@ -18,7 +18,7 @@ from tasks.export.tokens import Tokenizer, with_tokens
 from tasks.lake import Lake
 from tasks.parts import intact, sound_parts, write_part
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 PACKAGE: Final = "tasks.export.exporters"
 _MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped", "judgement_pairs")
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]

@@ -28,6 +28,7 @@ from tasks.export.tokens import Tokenizer
 from tasks.lake import Lake, tool_versions
 from tasks.parts import parquet_bytes
 from tasks.pictures import pictures
+from tasks.places import portable
 from tasks.rounds import rounds_of
 
 
@@ -177,10 +178,10 @@ def _changes(diff: pa.Table) -> dict[str, int]:
 
 
 def _lineage_json(plan: Plan, stages: tuple[Manifest, ...]) -> bytes:
-    """Deterministic: what differs from run to run (times, digests of verdicts with their elapsed_ms) is left out."""
+    """Deterministic, and portable: what differs from run to run (times, digests of verdicts) is left out."""
     made = [
         {"table": one.table, "key": one.stage.key, "rows": one.rows, "counts": one.counts, "tools": one.tools}
         | one.stage.model_dump(mode="json")
         for one in stages
     ]
-    return json.dumps({"release": plan.name, "key": plan.key, "stages": made}, indent=2).encode()
+    return json.dumps({"release": plan.name, "key": plan.key, "stages": portable(made)}, indent=2).encode()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from schemas.tables import DROPPED, PERSONAS
 from tasks.columns import parse
 from tasks.fields import RowError, check_columns, text_of, usable, value_of, wrong_type
 from tasks.ids import content_id
+from tasks.places import DATA
 from tasks.sources import Row, SourceConfig
 
 VERSION: Final = "1"
@@ -22,7 +22,7 @@ STAGE: Final = "personas"
 BUNDLED: Final = "bundled"
 """What the column `source` says of the personas that come with tracemill."""
 DUPLICATE: Final = "exact duplicate"
-_FILE: Final = Path(__file__).resolve().parents[2] / "data/personas/personas.jsonl"
+_FILE: Final = DATA / "personas/personas.jsonl"
 
 
 class PersonasConfig(ConfigBase):

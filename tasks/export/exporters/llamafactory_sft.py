@@ -6,7 +6,7 @@ of reasoning models know it; a system prompt is the first turn.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 from pydantic import Field
@@ -18,10 +18,9 @@ from tasks.export.messages import Turn, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import flat
 
-_IDS: Final = ("problem_id", "trace_id", "source")
 COLUMNS: Final = pa.schema(
     [pa.field("conversations", sharegpt.CONVERSATION, nullable=False)]
-    + [pa.field(name, pa.string(), nullable=False) for name in _IDS]
+    + [pa.field(name, pa.string(), nullable=False) for name in sft.IDS]
 )
 
 
@@ -41,8 +40,7 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
     problem, rows = sft.chosen(config, selection)
     said = prompt(config, selection.problems, problem[rows])
     answer = Turn("assistant", sharegpt.thinking(flat(selection.traces["text"])), rows)
-    columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in _IDS}
-    columns["conversations"] = sharegpt.turns(*said, answer)
+    columns = {"conversations": sharegpt.turns(*said, answer), **sft.named(selection, rows)}
     return conform(pa.table(columns), COLUMNS, at="export llamafactory_sft")
 
 

@@ -11,18 +11,14 @@ from pydantic import Field
 
 from schemas.conform import conform
 from schemas.tables import Status
-from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, portable_names, prompt
 from tasks.export.selection import Exporter, Selection
 from tasks.rows import firsts, flat, positions
 from tasks.standing import standing_as
 
+IDS: Final = ("problem_id", "trace_id", "source")
 COLUMNS: Final = pa.schema(
-    [
-        pa.field("messages", MESSAGES, nullable=False),
-        pa.field("problem_id", pa.string(), nullable=False),
-        pa.field("trace_id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-    ]
+    [pa.field("messages", MESSAGES, nullable=False)] + [pa.field(name, pa.string(), nullable=False) for name in IDS]
 )
 
 
@@ -60,8 +56,14 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
     problem, rows = chosen(config, selection)
     turns = prompt(config, selection.problems, problem[rows])
     answer = Turn("assistant", flat(selection.traces["text"]), rows)
-    columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in COLUMNS.names[1:]}
-    return conform(pa.table({"messages": conversations(*turns, answer), **columns}), COLUMNS, at="export sft")
+    columns = {"messages": conversations(*turns, answer), **named(selection, rows)}
+    return conform(pa.table(columns), COLUMNS, at="export sft")
+
+
+def named(selection: Selection, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Which problem and trace each row is of, and where that is from."""
+    columns: dict[str, Any] = {name: selection.traces[name].take(rows) for name in IDS}
+    return columns | {"source": portable_names(columns["source"])}
 
 
 def _stands(selection: Selection, statuses: tuple[Status, ...]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.tables import Domain
 from tasks.export import messages
-from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, prompt
+from tasks.export.messages import MESSAGES, PromptConfig, Turn, conversations, portable_names, prompt
 from tasks.prompts import PROMPTS
 
 
@@ -64,3 +64,8 @@ def test_what_follows_the_question() -> None:
     usual = PromptConfig.model_validate({"instructions": "asked"})
     (first,), (second,) = said(conversations(*prompt(usual, problems, rows)))
     assert (first[1], second[1]) == (PROMPTS[Domain.MATH].replace("{question}", "q0"), "q1")
+
+
+def test_sources_are_told_without_their_folders() -> None:
+    sources = pa.chunked_array([["/data/customers/a.jsonl", "gold"], ["/data/customers/a.jsonl"], []], pa.string())
+    assert portable_names(sources).to_pylist() == ["a.jsonl", "gold", "a.jsonl"]
