@@ -78,7 +78,7 @@ def conversations(*turns: Turn) -> "pa.ChunkedArray[Any]":
     sizes = np.zeros(count, np.int64)
     for turn in turns:
         texts: Any = turn.texts
-        sizes += np.asarray(pc.binary_length(texts), np.int64)[turn.rows]
+        sizes += np.asarray(pc.fill_null(pc.binary_length(texts), 0), np.int64)[turn.rows]
     chunk = np.cumsum(sizes) // _CHUNK_BYTES
     bounds = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), count]
     parts = [_chunk([Turn(turn.role, turn.texts, turn.rows[a:b]) for turn in turns]) for a, b in pairwise(bounds)]

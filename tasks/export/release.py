@@ -89,13 +89,23 @@ def publish(lake: Lake, plan: Plan) -> ReleaseManifest:
     making = Making(plan.config.formats, plan.config, plan.tokenizer)
     made = formats(lake, rounds_of(lake, plan.tables), making, finished[-1] if finished else None)
     if not any(one.row_count for one in made):
-        lost = ", ".join(
-            f"{step.before - step.after:,} {step.table} by {step.stage}"
-            for step in plan.summary.funnel
-            if step.before > step.after
+        raise EmptyError(
+            f"release {plan.name}: nothing is left to publish ({_why(plan.summary)}); see `tracemill stats`"
         )
-        raise EmptyError(f"release {plan.name}: nothing is left to publish (dropped: {lost}); see `tracemill stats`")
     return _write(lake, plan, made)
+
+
+def _why(summary: Summary) -> str:
+    lost = [
+        f"{step.before - step.after:,} {step.table} by {step.stage}"
+        for step in summary.funnel
+        if step.before > step.after
+    ]
+    unpaired = [f"{reason}: {count:,}" for reason, count in (summary.no_pairs | summary.refused_pairs).items()]
+    told = {"dropped": lost, "no pairs": unpaired}
+    return (
+        "; ".join(f"{what}: {', '.join(those)}" for what, those in told.items() if those) or "no row fits the formats"
+    )
 
 
 def lineage(lake: Lake, tables: Mapping[str, tuple[Ref, ...]]) -> tuple[Manifest, ...]:
