@@ -19,6 +19,7 @@ test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CP
 
 improve: $(VENV)/installed-train  ## does training on releases help the bundled model? three seeds, and the README's curve
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.improve --plot docs/improve.png
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.curated
 
 check: $(VENV)/installed-test  ## formatting, lint, types, import directions
 	$(BIN)/ruff format --check .

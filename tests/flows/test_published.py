@@ -13,10 +13,11 @@ import pytest
 
 from data.tiny_reasoner.evaluate import Loaded, complete, load, prompt_of
 from flows.config import RefreshConfig
-from flows.recipes import DATA, names, resolve
+from flows.recipes import names, resolve
 from flows.refresh import refresh
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
+from tasks.places import DATA
 from tasks.text.steps import steps
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

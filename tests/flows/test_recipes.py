@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from flows.config import CurateConfig, RefreshConfig
-from flows.recipes import DATA, names, resolve
+from flows.recipes import names, resolve
 from schemas.errors import RecipeError
+from tasks.places import DATA
 
 RECIPE = """
 name: tiny

@@ -16,11 +16,12 @@ import pytest
 import yaml
 
 from flows.config import RefreshConfig
-from flows.recipes import DATA, resolve
+from flows.recipes import resolve
 from flows.refresh import refresh
 from schemas.errors import LakeError, TracemillError
 from tasks.engines.models import Models
 from tasks.lake import Lake
+from tasks.places import DATA
 from tasks.verify.verifiers import math
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

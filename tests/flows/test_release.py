@@ -12,10 +12,11 @@ from flows.config import CurateConfig, RefreshConfig
 from flows.curate import curate
 from flows.licenses import licenses
 from flows.publish import tokenizer
-from flows.recipes import DATA, names, resolve
+from flows.recipes import names, resolve
 from schemas.errors import RecipeError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
+from tasks.places import DATA
 
 MODEL = DATA / "models/tiny-reasoner"
 

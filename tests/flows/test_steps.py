@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from flows.curate import curate
-from flows.recipes import DATA
 from flows.refresh import refresh
 from schemas.errors import TracemillError
 from tasks.engines.models import Models
 from tasks.lake import Lake
+from tasks.places import DATA
 from tasks.text.steps import steps
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

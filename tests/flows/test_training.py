@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flows.curate import curate
-from flows.recipes import DATA
 from schemas.refs import ReleaseManifest
+from tasks.places import DATA
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
