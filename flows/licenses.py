@@ -1,11 +1,13 @@
 """The licences of all that a recipe reads, for the card of its release."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from flows.config import CurationConfig, RefreshConfig
 from schemas.base import ConfigBase
 from tasks.personas.personas import BUNDLED
+from tasks.places import DATA
 from tasks.sources import SourceConfig
 
 NOT_STATED: Final = "not stated"
@@ -16,10 +18,14 @@ def licenses(config: CurationConfig) -> dict[str, str]:
     """The licence of each source anywhere in a recipe, by the source's name; several of one name are listed."""
     found: dict[str, list[str]] = {}
     for source in sources(config):
-        found.setdefault(source.name, []).append(source.license or NOT_STATED)
+        found.setdefault(source.name, []).append(source.license or (_OURS if _bundled(source) else NOT_STATED))
     if isinstance(config, RefreshConfig) and config.problems and config.personas.source is None:
         found[f"personas ({BUNDLED})"] = [_OURS]
     return {name: ", ".join(sorted(set(told))) for name, told in sorted(found.items())}
+
+
+def _bundled(source: SourceConfig) -> bool:
+    return Path(source.path).is_relative_to(DATA)
 
 
 def sources(value: object) -> Iterator[SourceConfig]:

@@ -39,12 +39,10 @@ def test_traces_become_a_release(recipe: str, lake: str) -> None:
         ("verify", "problems"): (16, 16),
         ("dedupe", "problems"): (16, 16),
         ("decontaminate", "problems"): (16, 15),
-        ("select", "problems"): (15, 15),
         ("ingest", "traces"): (48, 48),
         ("verify", "traces"): (48, 48),
         ("dedupe", "traces"): (48, 32),
         ("decontaminate", "traces"): (32, 30),
-        ("select", "traces"): (30, 30),
     }
     assert release.summary.verdicts == {"correct": 32, "incorrect": 16}
     assert release.summary.exported == {"dpo/train": 15, "sft/train": 15}
@@ -108,7 +106,7 @@ def test_what_is_selected_is_released_and_people_look_at_what_is_wrong(recipe: s
     assert steps(release)["select", "traces"] == (30, 8)
     (last,) = [step for step in release.summary.funnel if (step.stage, step.table) == ("select", "problems")]
     assert last.reasons == {"caps: more than 4 of one domain": 11}
-    assert release.summary.exported == {"dpo": 4, "sft": 4}
+    assert release.summary.exported == {"dpo/train": 4, "sft/train": 4}
     assert release.summary.queued == 5
     rows = query(
         Lake(lake), "select q.rank, q.reason, s.status from queue q join standings s using (trace_id)"

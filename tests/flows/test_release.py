@@ -95,7 +95,7 @@ def test_licences_are_found_wherever_a_recipe_reads(recipe: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_bundled_recipes_state_all_licences(name: str) -> None:
     content = yaml.safe_load((DATA / f"recipes/{name}.yaml").read_text())
-    model = CurateConfig if "ingest" in content else RefreshConfig
+    model = RefreshConfig if "generate" in content else CurateConfig
     found = licenses(resolve(name, [], model))
     assert found
     assert "not stated" not in found.values()

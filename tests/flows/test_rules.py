@@ -89,7 +89,7 @@ def test_rules_that_read_what_judges_say(recipe: str, tmp_path: Path, wise: str)
         "meta_rewarding": len(judged),
     }
     assert release.summary.refused_pairs["over 2 pairs of a problem"] >= problems
-    assert release.summary.exported["judge_dpo"] == len(judged) > 0
+    assert release.summary.exported["judge_dpo/train"] == len(judged) > 0
     assert {row["pairs"] for row in map(dict, release.summary.pairing)} == {problems, len(judged)}
     replies = {row["judgement_id"]: row for row in newest(lake, "judgements")}
     for row in judged:
