@@ -11,13 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from schemas.tables import Origin, Status
+from schemas.tables import Status
+from tasks.gold import gold
 from tasks.preferences.contract import Need
 from tasks.preferences.pool import Opinions, Pool, Wanted
 from tasks.rows import flat, positions
 
-GOLD: Final = ("gold", "reference")
-"""How the model, or the source, of imported reference solutions is called; a source begins so."""
 _BATCH: Final = 1 << 15
 
 Rows = NDArray[np.intp]
@@ -28,8 +27,8 @@ def facts(pool: Pool, rows: Rows, wanted: Wanted) -> dict[str, Column]:
     """Fields of `Candidate` for these rows of traces, each as a column; what is not wanted is left out."""
     traces, opinions = pool.traces, pool.opinions
     found: dict[str, Column] = {}
-    if Need.GOLD in wanted.needs and (gold := _gold(traces)).any():
-        found["gold"] = gold[rows].tolist()
+    if Need.GOLD in wanted.needs and (those := gold(traces)).any():
+        found["gold"] = those[rows].tolist()
     if Need.STEPS in wanted.needs:
         found |= {"steps": list(_steps(traces, rows)), "parent": _parents(traces, rows)}
     if Need.ANSWER in wanted.needs:
@@ -41,16 +40,6 @@ def facts(pool: Pool, rows: Rows, wanted: Wanted) -> dict[str, Column]:
         found["own"] = _own(traces["model"].take(rows), opinions.judgements, wanted.judges)
         found["beats"] = _beats(row_of, opinions, wanted.judges)
     return found
-
-
-def _gold(traces: pa.Table) -> NDArray[np.bool_]:
-    """Which traces are reference solutions."""
-    named: Any = pc.is_in(traces["model"], value_set=pa.array(GOLD))
-    sources: list[Any] = [pc.starts_with(traces["source"], pattern=name) for name in GOLD]
-    imported: Any = pc.equal(traces["origin"], pa.scalar(Origin.IMPORTED.value))
-    flags = [np.asarray(one).astype(np.bool_) for one in (named, *sources)]
-    gold: NDArray[np.bool_] = np.logical_or.reduce(flags) & np.asarray(imported).astype(np.bool_)
-    return gold
 
 
 def _steps(traces: pa.Table, rows: Rows) -> Iterator[tuple[int, ...]]:

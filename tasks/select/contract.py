@@ -15,7 +15,16 @@ from tasks.text.strings import Column, filtered
 GONE: Final = pa.schema([("row_id", pa.string()), ("reason", pa.string()), ("evidence", pa.string())])
 """One row for each problem or trace that is not taken; the evidence is JSON, or null."""
 PROBLEMS: Final = ["problem_id", "domain", "question", "persona_id", "source"]
-TRACES: Final = ["trace_id", "problem_id", "model", "source", "completion_tokens", "source_labels"]
+TRACES: Final = [
+    "trace_id",
+    "problem_id",
+    "parent_trace_id",
+    "origin",
+    "model",
+    "source",
+    "completion_tokens",
+    "source_labels",
+]
 
 
 class Earlier(NamedTuple):

@@ -18,12 +18,13 @@ from schemas.tables import DROPPED
 from tasks import plugins
 from tasks.alive import alive, stays
 from tasks.embed.model import EmbeddingConfig
+from tasks.gold import samples as own_samples
 from tasks.rows import positions, taken
 from tasks.select.contract import Earlier, Gone, Pool, Selector, absent, gone
 from tasks.text.strings import Column, filtered
 
 STAGE: Final = "select"
-VERSION: Final = "1"
+VERSION: Final = "2"
 PACKAGE: Final = "tasks.select.selectors"
 
 ORPHANED: Final = "its problem is not taken"
@@ -93,7 +94,7 @@ def pool_of(
         problems=problems,
         traces=samples.filter(pa.array(here)),
         texts=filtered(texts, here),
-        samples=samples,
+        samples=own_samples(samples),
         ratings=tables["ratings"],
         earlier=earlier or Earlier(tables["problems"].slice(0, 0), tables["traces"].slice(0, 0)),
         embeddings=embeddings or _no_embeddings,

@@ -11,16 +11,26 @@ import pyarrow.compute as pc
 from schemas.conform import rows
 from schemas.tables import JUDGEMENT_PAIRS, TALLIES
 from tasks.alive import alive
+from tasks.gold import samples
 from tasks.tally.agreement import JUDGED, compared, disagreements, told
 from tasks.tally.funnel import drops, entered
 from tasks.tally.pairing import COLUMNS as COLUMNS_OF_PAIRS
 from tasks.tally.pairing import NO_PAIR, pairing
 from tasks.tally.passrate import sampled
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "problems": ["problem_id", "reference"],
-    "traces": ["trace_id", "problem_id", "parent_trace_id", "completion_tokens", "source_labels"],
+    "traces": [
+        "trace_id",
+        "problem_id",
+        "parent_trace_id",
+        "origin",
+        "model",
+        "source",
+        "completion_tokens",
+        "source_labels",
+    ],
     "completions": ["completion_tokens"],
     "standings": ["trace_id", "status"],
     "verdicts": JUDGED,
@@ -56,8 +66,8 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     """
     problems, traces, dropped = tables["problems"], tables["traces"], tables["dropped"]
     standings = tables["standings"]
-    # A trace that goes on from another is no sample of its own; its tokens are its completion's.
-    samples = traces.filter(pc.is_null(traces["parent_trace_id"]))
+    # The tokens of a trace that goes on from another are its completion's.
+    own = samples(traces)
     kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
     judged = compared(traces, tables["verdicts"])
     unpaired = dropped.filter(pc.equal(dropped["table"], pa.scalar(NO_PAIR)))
@@ -65,10 +75,10 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     found: dict[str, Count] = {
         "entered": Counter({(name,): entered(tables[name], name, dropped) for name in stages}),
         "dropped": Counter(drops(dropped, stages)),
-        "tokens": _tokens(samples, tables["completions"]),
+        "tokens": _tokens(own, tables["completions"]),
         "verdict": _counted(standings, "status"),
         "kept": _counted(kept, "status"),
-        "sampled": _sampled(samples, standings),
+        "sampled": _sampled(own, standings),
         "agreement": Counter(told(judged)),
         "no pair": _counted(unpaired.filter(of_problem), "reason"),
         "refused pair": _counted(unpaired.filter(pc.invert(of_problem)), "reason"),

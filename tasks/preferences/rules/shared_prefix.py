@@ -33,7 +33,7 @@ def _choose(config: Config, candidates: Sequence[Candidate], /) -> list[Choice] 
         return f"no {'incorrect' if any(one.correct for one in candidates) else 'correct'} trace"
     # Only traces with the same first steps can share them: others are never held against each other.
     alike: defaultdict[tuple[int, ...], list[Candidate]] = defaultdict(list)
-    for one in candidates:
+    for one in (judged for judged in candidates if judged.correct is not None):
         alike[one.steps[: config.least_shared]].append(one)
     found = [pair for those in alike.values() for pair in _parting(those, config.least_shared)]
     if not found:

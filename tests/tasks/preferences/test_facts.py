@@ -39,8 +39,8 @@ def test_what_nobody_wants_is_not_looked_up() -> None:
     [
         ({"model": "gold"}, True),
         ({"model": "reference"}, True),
-        ({"source": "reference-solutions.jsonl"}, True),
-        ({"source": "gold/a.jsonl"}, True),
+        ({"source": "gold"}, True),
+        ({"source": "reference-solutions.jsonl"}, False),
         ({"model": "golden", "source": "a/gold.jsonl"}, False),
         ({"model": "gold", "origin": "generated"}, False),
     ],

@@ -39,6 +39,9 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
                 "trace_id": pa.array(traces, pa.string()),
                 "problem_id": pa.array([one.split("-")[0] for one in traces], pa.string()),
                 "parent_trace_id": pa.nulls(len(traces), pa.string()),
+                "origin": pa.array(["generated"] * len(traces), pa.string()),
+                "model": pa.array(["m"] * len(traces), pa.string()),
+                "source": pa.array(["s"] * len(traces), pa.string()),
                 "completion_tokens": pa.array([draw.choice([None, 7]) for _ in traces], pa.int32()),
                 "source_labels": pa.array(labels, LABELS),
             }
@@ -98,6 +101,9 @@ def test_what_a_round_comes_to() -> None:
                 "trace_id": ["a0-0", "a0-1", "a0-2", "a1-0", "a0-3"],
                 "problem_id": ["a0", "a0", "a0", "a1", "a0"],
                 "parent_trace_id": [None, None, None, None, "a0-1"],
+                "origin": ["generated"] * 4 + ["rewritten"],
+                "model": ["m"] * 5,
+                "source": ["s"] * 5,
                 "completion_tokens": pa.array([5, None, 6, 7, 9], pa.int32()),
                 "source_labels": pa.array(
                     [[("is_correct", "true")], None, [("is_correct", "false")], None, None], LABELS
