@@ -1,6 +1,6 @@
 """What a recipe says: one field per stage."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -75,27 +75,22 @@ class CurationConfig(ConfigBase):
     @model_validator(mode="after")
     def _semantic_fits(self) -> Self:
         semantic = self.decontaminate.semantic
-        if semantic and semantic.judge and semantic.judge.model not in self.models:
-            known = ", ".join(self.models) or "none"
-            setting = "decontaminate.semantic.judge.model"
-            raise RecipeError(f"{setting}: {semantic.judge.model} is none of the recipe's models, which are {known}")
+        if semantic and semantic.judge:
+            _among("decontaminate.semantic.judge.model", semantic.judge.model, "models", self.models)
         return self
 
     @model_validator(mode="after")
     def _selects(self) -> Self:
         configured(self.select)
-        judge = self.queue.judge if self.queue else None
-        if judge is not None and judge not in self.judges:
-            known = ", ".join(self.judges) or "none"
-            raise RecipeError(f"queue.judge: {judge} is none of the recipe's judges, which are {known}")
+        if self.queue and self.queue.judge is not None:
+            _among("queue.judge", self.queue.judge, "judges", self.judges)
         return self
 
     @model_validator(mode="after")
     def _going_on_fits(self) -> Self:
         for name, one in (("rewrite", self.rewrite), ("score", self.score)):
-            if one and one.model not in self.models:
-                known = ", ".join(self.models) or "none"
-                raise RecipeError(f"{name}.model: {one.model} is none of the recipe's models, which are {known}")
+            if one:
+                _among(f"{name}.model", one.model, "models", self.models)
         return self
 
     @model_validator(mode="after")
@@ -108,10 +103,7 @@ class CurationConfig(ConfigBase):
     def _judges_fit(self) -> Self:
         appointed = self.appointed()
         for name, one in appointed.items():
-            if one.config.model not in self.models:
-                known = ", ".join(self.models) or "none"
-                setting = f"judges.{name}.{one.kind_name}.model"
-                raise RecipeError(f"{setting}: {one.config.model} is none of the recipe's models, which are {known}")
+            _among(f"judges.{name}.{one.kind_name}.model", one.config.model, "models", self.models)
         if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
@@ -147,6 +139,16 @@ class CurationConfig(ConfigBase):
         made = judges(self.judges)
         turns = [*filter(made.__contains__, order), *(name for name in made if name not in order)]
         return {name: made[name].among(OPEN) if name in order else made[name] for name in turns}
+
+
+def _among(setting: str, name: str, what: str, there: Collection[str]) -> None:
+    """Look whether the recipe has a model or judge that a setting names.
+
+    Raises:
+        RecipeError: it has not.
+    """
+    if name not in there:
+        raise RecipeError(f"{setting}: {name} is none of the recipe's {what}, which are {', '.join(there) or 'none'}")
 
 
 class CurateConfig(CurationConfig):

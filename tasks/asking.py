@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -14,6 +14,8 @@ from tasks.engines.flight import Streams
 from tasks.journal import collect
 from tasks.lake import Lake
 from tasks.progress import reported, watcher
+
+Answer = TypeVar("Answer", bound=NamedTuple)
 
 EVERY_S: Final = 2.0
 """A completion is on disk about so many seconds after it came."""
@@ -67,10 +69,23 @@ def ask(
     return collect(lake, stage, rest)
 
 
-def replies_of(lake: Lake, tables: Tables, stages: Collection[str]) -> tuple[Ref, ...]:
-    """Those of a run's tables of completions that these stages asked for."""
-    made = ((ref, lake.manifest(ref)) for ref in tables.get("completions", ()))
-    return tuple(ref for ref, manifest in made if manifest and manifest.stage.name in stages)
+def replies_of(lake: Lake, tables: Tables, stages: Collection[str], **settings: Collection[str]) -> tuple[Ref, ...]:
+    """Those of a run's tables of completions that these stages asked for, with one of these values of each setting."""
+
+    def theirs(ref: Ref) -> bool:
+        made = lake.manifest(ref)
+        if made is None or made.stage.name not in stages:
+            return False
+        return all(made.stage.config[name] in those for name, those in settings.items())
+
+    return tuple(filter(theirs, tables.get("completions", ())))
+
+
+def answers(lake: Lake, completions: tuple[Ref, ...], kind: type[Answer]) -> dict[str, Answer]:
+    """Stored completions by their requests' ids; the fields of `kind` are columns of COMPLETIONS."""
+    names = ["completion_id", *kind._fields]
+    columns = lake.rows({"completions": completions}, "completions", names)
+    return {row[0]: kind._make(row[1:]) for row in zip(*(columns[name].to_pylist() for name in names), strict=True)}
 
 
 def _answer(question: Question, models: Streams, emit: Callable[[_Answered], None]) -> Coroutine[Any, Any, None]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.refs import Ref, Stage, Tables, joined
-from tasks.asking import Question, ask
+from tasks.asking import Question, answers, ask, replies_of
 from tasks.decontaminate import sameness
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.sameness import Reply, SameProblem, judged, requests
@@ -131,12 +131,7 @@ def _parts(by: Session, embeddings: Refs, name: str) -> Iterator[Make]:
 
 def replies_about(lake: Lake, tables: Tables, benchmarks: Collection[str]) -> Refs:
     """Those of a run's completions that this stage asked for about one of these benchmarks."""
-
-    def theirs(ref: Ref) -> bool:
-        made = lake.manifest(ref)
-        return made is not None and made.stage.name == ASKING and made.stage.config["benchmark"] in benchmarks
-
-    return tuple(filter(theirs, tables.get("completions", ())))
+    return replies_of(lake, tables, {ASKING}, benchmark=benchmarks)
 
 
 class _Asked(NamedTuple):
@@ -191,9 +186,7 @@ class _Asked(NamedTuple):
                 yield Question(f"{ASKING}: {self.name}", str(problem_id), number, self.judge.model, request)
 
     def _replies(self, completions: Refs) -> dict[str, Reply]:
-        names = ["completion_id", *Reply._fields]
-        columns = self.by.lake.rows({"completions": completions}, "completions", names)
-        return {row[0]: Reply(*row[1:]) for row in zip(*(columns[name].to_pylist() for name in names), strict=True)}
+        return answers(self.by.lake, completions, Reply)
 
 
 def _texts(table: pa.Table, ids: "pa.ChunkedArray[Any]") -> dict[str, str]:

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.refs import Ref, Stage, Tables, joined
 from schemas.tables import Status
 from tasks.alive import alive
-from tasks.asking import Question, ask
+from tasks.asking import Question, answers, ask, replies_of
 from tasks.engines.contract import Identity
 from tasks.engines.flight import Streams
 from tasks.judge.judgements import STAGE, Replies, Reply, judged, repairs
@@ -64,9 +64,7 @@ class _Session:
 
     def replies(self, completions: Refs) -> Replies:
         """What came of it."""
-        names = ["completion_id", *Reply._fields]
-        columns = self.lake.rows({"completions": completions}, "completions", names)
-        return {row[0]: Reply(*row[1:]) for row in zip(*(columns[name].to_pylist() for name in names), strict=True)}
+        return answers(self.lake, completions, Reply)
 
     def stage(self, name: str, completions: Refs, outputs: tuple[str, ...]) -> Stage:
         """A stage of this judge; its other inputs are what the judge looks at."""
@@ -111,12 +109,7 @@ def _judged(session: _Session, models: Streams) -> Tables:
 
 def own_replies(lake: Lake, tables: Tables, judges: list[str]) -> Refs:
     """Those of a run's completions that judges of these names asked for."""
-
-    def theirs(ref: Ref) -> bool:
-        made = lake.manifest(ref)
-        return made is not None and made.stage.name in ASKING and made.stage.config["judge"] in judges
-
-    return tuple(filter(theirs, tables.get("completions", ())))
+    return replies_of(lake, tables, ASKING, judge=judges)
 
 
 def _unread(session: _Session, completions: Refs) -> Iterator[Asked]:

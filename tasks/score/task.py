@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.refs import Ref, Stage, Tables
 from tasks.alive import alive
-from tasks.asking import Question, ask, replies_of
+from tasks.asking import Question, answers, ask, replies_of
 from tasks.engines.contract import Identity
 from tasks.engines.flight import Streams
 from tasks.lake import Lake
@@ -73,9 +73,7 @@ class _Session:
 
     def rollouts(self, completions: Refs) -> dict[str, Rollout]:
         """Stored continuations, by the request's id."""
-        names = ["completion_id", *Rollout._fields]
-        columns = self.lake.rows({"completions": completions}, "completions", names)
-        return {row[0]: Rollout(*row[1:]) for row in zip(*(columns[name].to_pylist() for name in names), strict=True)}
+        return answers(self.lake, completions, Rollout)
 
 
 @task(name="score", task_run_name="score", cache_policy=NO_CACHE, persist_result=False)

@@ -19,6 +19,7 @@ from tasks.text.steps import split_steps
 
 Rows = list[dict[str, Any]]
 Answer = Callable[[Request], Any]
+FIRST_WRONG = {"t-1": -1, "t0": 0, "t1": 1, "t2": 2, "t3": 3}
 
 
 @pytest.fixture
@@ -82,13 +83,7 @@ def test_math_shepherd_scores_every_step(
 ) -> None:
     made, asked = run(tables)
     found = run.verdicts(made)
-    assert {name: row["first_wrong_step"] for name, row in found.items()} == {
-        "t-1": -1,
-        "t0": 0,
-        "t1": 1,
-        "t2": 2,
-        "t3": 3,
-    }
+    assert {name: row["first_wrong_step"] for name, row in found.items()} == FIRST_WRONG
     assert {name: row["step_scores"] for name, row in found.items()} == {
         "t-1": [1, 1, 1, 1],
         "t0": [0, 0, 0, 0],
@@ -118,13 +113,7 @@ def test_math_shepherd_scores_every_step(
 def test_omega_searches_wrong_traces_only(run: Scored, tables: Tables) -> None:
     made, asked = run(tables, method="omega")
     found = run.verdicts(made)
-    assert {name: row["first_wrong_step"] for name, row in found.items()} == {
-        "t-1": -1,
-        "t0": 0,
-        "t1": 1,
-        "t2": 2,
-        "t3": 3,
-    }
+    assert {name: row["first_wrong_step"] for name, row in found.items()} == FIRST_WRONG
     assert {row["step_scores"] for row in found.values()} == {None}
     assert found["t2"]["reason"] == "step 2: 0 of 2 continuations reach the answer; 4 continuations in all"
     assert found["t-1"]["reason"] == "no step is wrong; 0 continuations in all"
