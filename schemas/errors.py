@@ -11,6 +11,8 @@ TracemillError
 ├── EngineError       a model cannot be loaded or reached, or an engine broke
 ├── HubError          a hub cannot be reached, or turns an upload down
 ├── WorkerError       worker processes cannot be started or keep dying
+├── StoreError        the reviewers' store cannot be opened or written
+├── ReviewError       something about users, batches or reviews cannot be done as asked
 └── EmptyError        a run left nothing to publish
 
 A row that cannot be used is no exception: it is a row of `dropped`, or a verdict with its status.
@@ -63,6 +65,14 @@ class WorkerError(TracemillError):
 
 class ServerError(TracemillError):
     """Prefect's server cannot be reached, or a temporary one does not start."""
+
+
+class StoreError(TracemillError):
+    """The reviewers' store cannot be opened or written."""
+
+
+class ReviewError(TracemillError):
+    """Something about users, batches or reviews cannot be done as asked."""
 
 
 class EmptyError(TracemillError):

@@ -21,8 +21,18 @@ class RewriteColumns(ConfigBase):
     saved_at: str | None = Field(default=None, description="as opened_at")
 
 
-class RewriteConfig(Prompting):
-    """Going on from rewritten steps. Its prompt is for traces that no sampler of the recipe wrote."""
+class GoingOn(Prompting):
+    """How a model goes on from a rewritten step. Its prompt is for traces that no sampler of the recipe wrote."""
+
+    k: int = Field(default=4, ge=1, description="continuations of a rewrite, each of them a trace")
+    sampling: Sampling = Field(default=Sampling(), description="how they are sampled; its seed is not used")
+    rounds: int = Field(
+        default=8, ge=1, description="a rewritten trace may be rewritten again: so many times one after another"
+    )
+
+
+class RewriteConfig(GoingOn):
+    """Going on from rewritten steps."""
 
     source: SourceConfig = Field(
         description="all rewrites there are, a row for each: earlier files stay beside new ones; a glob "
@@ -30,8 +40,3 @@ class RewriteConfig(Prompting):
     )
     columns: RewriteColumns = RewriteColumns()
     model: str = Field(description="one of the recipe's models: it goes on from the rewritten step")
-    k: int = Field(default=4, ge=1, description="continuations of a rewrite, each of them a trace")
-    sampling: Sampling = Field(default=Sampling(), description="how they are sampled; its seed is not used")
-    rounds: int = Field(
-        default=8, ge=1, description="a rewritten trace may be rewritten again: so many times one after another"
-    )

@@ -12,7 +12,7 @@ from tasks.engines.contract import Request
 from tasks.flaws import flaw, flawed
 from tasks.ids import content_id
 from tasks.prompts import Prompting, messages
-from tasks.rewrite.config import RewriteConfig
+from tasks.rewrite.config import GoingOn
 from tasks.rewrite.prefix import forked, offsets_of
 from tasks.rewrite.reading import STAGE
 from tasks.text.steps import SPLITTER
@@ -48,7 +48,7 @@ def ids(edit: Edit, k: int) -> list[str]:
 
 
 def questions(
-    edit: Edit, parent: Trace, problem: Mapping[str, Any], config: RewriteConfig, prompts: Mapping[str, Prompting]
+    edit: Edit, parent: Trace, problem: Mapping[str, Any], config: GoingOn, prompts: Mapping[str, Prompting], model: str
 ) -> Iterator[Question]:
     """Ask the model to go on from exactly there; `prompts` are by the parent's `source`, else the settings' own."""
     _, step, after = edit
@@ -56,7 +56,7 @@ def questions(
     prefix = forked(parent["text"], parent["step_offsets"], step, after)
     for number, name in enumerate(ids(edit, config.k)):
         sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})
-        yield Question(STAGE, edit[0], number, config.model, Request(name, turns, sampling, prefix))
+        yield Question(STAGE, edit[0], number, model, Request(name, turns, sampling, prefix))
 
 
 def continued(edit: Edit, parent: Trace, completions: Mapping[str, Mapping[str, Any]], k: int) -> Iterator[Trace]:

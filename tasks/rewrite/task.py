@@ -158,7 +158,7 @@ def _asked(session: _Session, wave: Sequence[Edit], known: set[str], before: Ref
         for edit in wave:
             parent = session.parents[edit[0]]
             problem = session.problems[parent["problem_id"]]
-            asked = questions(edit, parent, problem, session.config, session.prompts)
+            asked = questions(edit, parent, problem, session.config, session.prompts, session.config.model)
             yield from (one for one in asked if one.request.request_id not in known)
 
     stage = session.stage(STAGE, wave, before, ("completions",))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from schemas.tables import Status
 from tasks.verify.ballots import ranked, vote_of
@@ -18,6 +18,16 @@ from tasks.workers import WorkerPool
 
 _REMEMBERED: Final = 100_000
 """Checked claims that are kept, so that a problem that is asked about again and again costs workers once."""
+
+
+class Told(NamedTuple):
+    """Where a text stands."""
+
+    status: Status
+    answer: str | None
+    """The one that the first verifier which finds any finds in it."""
+    reason: str
+    """What verifiers say beyond the status, each by its name."""
 
 
 class LiveVerifier:
@@ -57,17 +67,36 @@ class LiveVerifier:
         Raises:
             WorkerError: workers cannot start.
         """
+        return [one.status is Status.CORRECT for one in self.told(problem, texts)]
+
+    def told(self, problem: Mapping[str, Any], texts: Sequence[str]) -> list[Told]:
+        """Where each of these texts stands, and on what grounds; as `accepted`.
+
+        Raises:
+            WorkerError: workers cannot start.
+        """
         view = ProblemView(**{name: problem[name] for name in ProblemView._fields})
         verifiers = covering(self.court.verifiers, view.domain)
         if self._config.majority is not None and lacks_reference(view):
             view = view._replace(reference=self._elected(view, texts, verifiers, self._config.majority))
         said: list[list[Said]] = [[] for _ in texts]
+        reasons: list[list[str]] = [[] for _ in texts]
         rule = self._config.rule
         for names in rule.turns(verifiers):
-            self._ask(names, view, texts, said)
-        return [standing(one, rule).status is Status.CORRECT for one in said]
+            self._ask(names, view, texts, said, reasons)
+        return [
+            Told(standing(one, rule).status, _answer(view, text, verifiers), "; ".join(why))
+            for one, text, why in zip(said, texts, reasons, strict=True)
+        ]
 
-    def _ask(self, names: Sequence[str], view: ProblemView, texts: Sequence[str], said: list[list[Said]]) -> None:
+    def _ask(
+        self,
+        names: Sequence[str],
+        view: ProblemView,
+        texts: Sequence[str],
+        said: list[list[Said]],
+        reasons: list[list[str]],
+    ) -> None:
         """Add what these verifiers say; by the rule `first` only of texts that none has judged."""
         open_ = [one for one, row in enumerate(said) if self._config.rule.kind != "first" or not any(map(judged, row))]
         asked = {
@@ -77,6 +106,8 @@ class LiveVerifier:
         for (one, name), claim in asked.items():
             outcome = settled[claim].outcome
             said[one].append(Said(name, outcome.status.value, outcome.score))
+            if outcome.reason:
+                reasons[one].append(f"{name}: {outcome.reason}")
 
     def _elected(
         self, view: ProblemView, texts: Sequence[str], verifiers: Mapping[str, Verifier], config: MajorityConfig
@@ -84,6 +115,11 @@ class LiveVerifier:
         votes = Counter(vote for text in texts if (vote := vote_of(view, text, verifiers)))
         winner = elected(ranked({"": votes}, self.court)[""], len(texts), config)
         return winner.chosen.answer if winner else None
+
+
+def _answer(view: ProblemView, text: str, verifiers: Mapping[str, Verifier]) -> str | None:
+    found = (one.answer(view, text) for one in verifiers.values())
+    return next((one for one in found if one is not None), None)
 
 
 class _SharedCourt(Court):

@@ -1,0 +1,1 @@
+"""Where reviews are kept: SQLite, or PostgreSQL by its URL."""

@@ -1,0 +1,1 @@
+"""A file for each page or group of calls; each exports `router`."""
