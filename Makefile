@@ -12,6 +12,7 @@ demo: $(VENV)/installed  ## generate problems and traces with the bundled model,
 	$(BIN)/tracemill refresh demo
 
 test: check  ## every check and every test
+	sh tests/system-packages.sh
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
