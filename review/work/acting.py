@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from review.jobs.guards import doubts
 from review.jobs.queue import ask
-from review.store.models import AT_WORK, Json, JobKind, Round, State, Trace
+from review.store.models import AT_WORK, JobKind, Json, Round, State, Trace
 from review.wire import BeatIn, ChooseIn, DraftIn, MarkIn, RewriteIn
 from review.work.cuts import carried, checked_cuts, rated
 from review.work.holding import Work, leased, reference_of

@@ -1,9 +1,9 @@
 """Handing out traces: each to as many reviewers as the settings say, and to no more.
 
-A place on an item is taken by a finished assignment, or by one at work whose lease has not run out. Time alone decides,
-so nobody waits for a sweep. Claims of one batch take turns: SQLite has one writer at a time, on PostgreSQL they lock the
-batch's row. `SKIP LOCKED` would not do: two statements that began at once would not see each other's rows and go beyond
-the overlap, and the last trace would look taken to a reviewer while somebody else's claim looks at it.
+A place on an item is taken by a finished assignment, or by one at work whose lease has not run out. Time alone
+decides, so nobody waits for a sweep. Claims of one batch take turns: SQLite has one writer at a time, on PostgreSQL
+they lock the batch's row. `SKIP LOCKED` would not do: two statements that began at once would not see each other's rows
+and go beyond the overlap, and the last trace would look taken to a reviewer while somebody else's claim looks at it.
 """
 
 import secrets
@@ -41,8 +41,8 @@ def claim(session: Session, user_id: int, now: datetime, batch: str | None = Non
     """The trace that this user works on next, of one batch (its id or name) or of any open one; None: nothing is left.
 
     What they are at work on comes first, then what they lost to the clock, if there is still room (drafts are kept).
-    Of new ones, the oldest batch's come first, in it those of the lowest rank, then of the lowest id; traces whose first
-    wrong step is known are mixed in. Nobody gets again what they finished or skipped.
+    Of new ones, the oldest batch's come first, in it those of the lowest rank, then of the lowest id; traces whose
+    first wrong step is known are mixed in. Nobody gets again what they finished or skipped.
 
     Raises:
         ReviewError: there is no such batch that is open.
@@ -58,7 +58,7 @@ def claim(session: Session, user_id: int, now: datetime, batch: str | None = Non
 
 
 def expire(session: Session, now: datetime) -> int:
-    """Say of leases that ran out that they did; returns how many. Nothing depends on it: whoever counts goes by time."""
+    """Say of leases that ran out that they did; returns how many. Claims go by time, so nothing waits for this."""
     over = update(Assignment).where(Assignment.state.in_(AT_WORK), Assignment.lease_until <= now - GRACE)
     values = {"state": str(State.EXPIRED), "lease_token": None, "version": Assignment.version + 1}
     done = session.execute(over.values(**values).execution_options(synchronize_session=False))
@@ -148,13 +148,15 @@ def _hand_out(
         "opened_at": literal(now, Utc()),
         "changed_at": literal(now, Utc()),
     }
-    chosen = select(*values.values()).where(Item.batch_id == batch.id, which, ~had).order_by(Item.rank, Item.id).limit(1)
+    chosen = (
+        select(*values.values()).where(Item.batch_id == batch.id, which, ~had).order_by(Item.rank, Item.id).limit(1)
+    )
     taken = insert(Assignment).from_select(list(values), chosen).returning(Assignment)
     return session.scalars(taken).one_or_none()
 
 
 def _gold_is_due(session: Session, batch: Batch, user_id: int, review: ReviewConfig) -> bool:
-    """Whether the next one is to be of known verdict: `share` of what the user gets, at places that only look random."""
+    """Whether the next one is to be of known verdict: `share` of what a user gets, at places that look random."""
     if review.gold is None:
         return False
     counts = select(func.count(), func.count(Item.gold)).select_from(Assignment).join(Item)

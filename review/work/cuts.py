@@ -37,7 +37,9 @@ def rated(ratings: Sequence[Rating], first_wrong: int, steps: int) -> list[Ratin
         return list(ratings)
     before = [1 if one is None else one for one in ratings[:first_wrong]]
     if -1 in before:
-        raise ReviewError(f"ratings: step {before.index(-1)} is rated wrong, before first_wrong, which is {first_wrong}")
+        raise ReviewError(
+            f"ratings: step {before.index(-1)} is rated wrong, before first_wrong, which is {first_wrong}"
+        )
     return [*before, -1, *[None] * (steps - first_wrong - 1)]
 
 

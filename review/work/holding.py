@@ -1,7 +1,7 @@
 """An assignment in the hands of who may change it, and what every change does beside itself.
 
-A change raises the version, renews the lease, keeps what was for undo, and is noted in the audit. Locks are taken in one
-order (batch, assignment, item, audit), so no two changes wait for each other.
+A change raises the version, renews the lease, keeps what was for undo, and is noted in the audit. Locks are taken in
+one order (batch, assignment, item, audit), so no two changes wait for each other.
 """
 
 import hmac
@@ -97,9 +97,7 @@ class Work:
         """A change that can be undone; what is put into the dictionary goes into the audit."""
         told: Json = {}
         version = self.assignment.version
-        self.session.add(
-            Past(assignment_id=self.assignment.id, version=version, action=action, was=_as_it_is(self))
-        )
+        self.session.add(Past(assignment_id=self.assignment.id, version=version, action=action, was=_as_it_is(self)))
         yield told
         self.assignment.draft = None
         self.raise_version()
@@ -107,7 +105,9 @@ class Work:
 
     def noted(self, action: str, **told: Any) -> None:
         """Note it in the audit; the last thing that a transaction does, for others wait."""
-        note(self.session, self.actor, action, self.assignment.id, item=self.item.id, round=self.assignment.round, **told)
+        note(
+            self.session, self.actor, action, self.assignment.id, item=self.item.id, round=self.assignment.round, **told
+        )
 
 
 def held(session: Session, assignment_id: str, user_id: int, by: Held, now: datetime) -> Work:

@@ -36,7 +36,11 @@ def standing(reviews: Sequence[Review], overlap: int) -> Standing:
     if 2 * bad > len(reviews):
         return Standing(ItemState.FINAL, None)
     marks = {one.first_wrong for one in reviews if one.first_wrong is not None}
-    return Standing(ItemState.AGREED, marks.pop()) if len(marks) == 1 and not bad else Standing(ItemState.ADJUDICATION, None)
+    return (
+        Standing(ItemState.AGREED, marks.pop())
+        if len(marks) == 1 and not bad
+        else Standing(ItemState.ADJUDICATION, None)
+    )
 
 
 def settle(work: Work) -> None:
