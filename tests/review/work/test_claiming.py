@@ -32,7 +32,7 @@ def finish(store: Database, assignment: Assignment | None, state: State = State.
 
 
 def item_of(assignment: Assignment | None) -> str | None:
-    return assignment and assignment.item_id
+    return assignment.item_id if assignment else None
 
 
 def test_eight_threads_hand_out_each_trace_exactly_twice(either: Database, opened: Opened, people: People) -> None:
