@@ -32,7 +32,8 @@ class Feed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._watched: Counter[str] = Counter()
+        self.watched: Counter[str] = Counter()
+        """How many wait for each job."""
         self._stands: dict[str, Stand] = {}
         self._news = asyncio.Condition()
         self._looking: asyncio.Task[None] | None = None
@@ -40,13 +41,13 @@ class Feed:
     @asynccontextmanager
     async def watching(self, job_id: str) -> AsyncIterator[None]:
         """Have the job looked at inside the block."""
-        self._watched[job_id] += 1
+        self.watched[job_id] += 1
         try:
             yield
         finally:
-            self._watched[job_id] -= 1
-            if not self._watched[job_id]:
-                del self._watched[job_id]
+            self.watched[job_id] -= 1
+            if not self.watched[job_id]:
+                del self.watched[job_id]
                 self._stands.pop(job_id, None)
 
     async def change(self, job_id: str, known: Stand | None, seconds: float) -> Stand | None:
@@ -65,10 +66,10 @@ class Feed:
             return self._stands[job_id]
 
     async def _look(self) -> None:
-        while self._watched:
-            stands = await asyncio.to_thread(self._read, list(self._watched))
+        while self.watched:
+            stands = await asyncio.to_thread(self._read, list(self.watched))
             async with self._news:
-                self._stands = {name: stand for name, stand in stands.items() if name in self._watched}
+                self._stands = {name: stand for name, stand in stands.items() if name in self.watched}
                 self._news.notify_all()
             await asyncio.sleep(POLL_S)
 
