@@ -99,19 +99,24 @@ def test_a_reviewers_own_cut(database: Database, shelf: Any, engine: Any, runnin
 
 def test_what_cannot_be_used(database: Database, shelf: Any, engine: Any, running: Runner) -> None:
     """Nothing sampled is counted with its reason; what the lake would drop is no right answer."""
-    names = ids(("b-0", 0, "1 + 2 = 3"), 3)
+    shelf.batch(database, "four", going_on={"k": 4})
+    shelf.item(database, "four")
+    names = ids(("four-0", 0, "1 + 2 = 3"), 4)
 
     def answer(request: Request) -> str | Completion:
         number = names.index(request.request_id)
         if number == 0:
             return Completion(request.request_id, "", Finish.OVERFLOW, 9, 0, "the prompt has 9 tokens")
+        if number == 3:
+            return "\x00"
         return Completion(request.request_id, "It is \\boxed{6}.", Finish.LENGTH if number == 1 else Finish.STOP, 5, 7)
 
     engine.answer = answer
-    name = ask(database)
+    name = ask(database, "four-0")
     [job] = shelf.over(database, name)
-    assert (job.state, job.done) == (JobState.DONE, 3)
-    assert job.found == {"lost": {names[0]: "context overflow: the prompt has 9 tokens"}}
+    assert (job.state, job.done) == (JobState.DONE, 4)
+    assert job.found["lost"][names[0]] == "context overflow: the prompt has 9 tokens"
+    assert "NUL" in job.found["lost"][names[3]]
     cut_off, right = traces(database, name)
     assert cut_off.status != "correct"
     assert cut_off.reason.startswith("ran into max_tokens")
@@ -234,3 +239,20 @@ def test_a_job_longer_than_its_lease_stays_its_servers(database: Database, shelf
     with Runner(database, pace), Runner(database, pace):
         [job] = shelf.over(database, ask(database))
     assert (job.state, job.attempts, len(engine.asked)) == (JobState.DONE, 1, 3)
+
+
+def test_what_nobody_waits_for_leaves_room(database: Database, shelf: Any, engine: Any) -> None:
+    shelf.batch(database)
+    for number in range(5):
+        shelf.item(database, "b", number)
+    with database.writing() as session:
+        asked = [queue.ensure_suggestion(session, session.get_one(Item, f"b-{number}")) for number in range(4)]
+    suggestions = [job.id for job in asked if job]
+    engine.pause_s = 60.0
+    with Runner(database, Pace(poll_s=0.02, aside=2)):
+        while len(engine.asked) < 8:
+            time.sleep(0.01)
+        engine.pause_s = 0.0
+        [job] = shelf.over(database, ask(database, "b-4"))
+        assert job.state == JobState.DONE
+        assert [shelf.job(database, name).state for name in suggestions].count(JobState.RUNNING) == 2
