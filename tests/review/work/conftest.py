@@ -77,9 +77,19 @@ def desk_of() -> Callable[[Database, int], Desk]:
 
 
 @pytest.fixture
+def any_desk(either: Database, opened: Callable[..., str], people: Callable[[Database, int], list[int]]) -> Desk:
+    """As `desk`, on each kind of store."""
+    return _seated(either, opened, people)
+
+
+@pytest.fixture
 def desk(database: Database, opened: Callable[..., str], people: Callable[[Database, int], list[int]]) -> Desk:
     """A reviewer of three traces, with the first one taken."""
-    opened(database, 3)
-    made = Desk(database, people(database, 1)[0])
+    return _seated(database, opened, people)
+
+
+def _seated(store: Database, opened: Callable[..., str], people: Callable[[Database, int], list[int]]) -> Desk:
+    opened(store, 3)
+    made = Desk(store, people(store, 1)[0])
     assert made.claim()
     return made

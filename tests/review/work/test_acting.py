@@ -49,7 +49,8 @@ def item(desk: Desk) -> Item:
         return found
 
 
-def test_a_trace_goes_from_a_lease_to_a_confirmed_right_answer(desk: Desk) -> None:
+def test_a_trace_goes_from_a_lease_to_a_confirmed_right_answer(any_desk: Desk) -> None:
+    desk = any_desk
     states = [desk.shown.state]
 
     def seen(act: Any, *given: Any) -> None:
@@ -73,7 +74,9 @@ def test_a_trace_goes_from_a_lease_to_a_confirmed_right_answer(desk: Desk) -> No
         assert broken(session) is None
 
 
-def test_every_change_can_be_undone_to_exactly_what_was(desk: Desk) -> None:
+def test_every_change_can_be_undone_to_exactly_what_was(any_desk: Desk) -> None:
+    desk = any_desk
+
     def told() -> dict[str, Any]:
         kept: dict[str, Any] = desk.shown.model_dump(exclude={"version", "lease"})
         return kept
