@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("csrf", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"],
             ["users.id"],
@@ -210,6 +211,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("traces", schema=None) as batch_op:
         batch_op.create_index("traces_by_job", ["job_id"], unique=False)
+        batch_op.create_index("traces_by_id", ["trace_id"], unique=False)
 
     op.create_table(
         "adjudications",
