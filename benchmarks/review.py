@@ -8,7 +8,6 @@ SIGKILL and started again (`--kill`); what it had acknowledged has to be there. 
 import argparse
 import asyncio
 import itertools
-import os
 import random
 import signal
 import subprocess
@@ -19,7 +18,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -32,7 +30,7 @@ from review import users
 from review.batches import NewBatch, open_batch
 from review.config import BatchSettings, ReviewConfig
 from review.store.database import Database
-from review.store.models import AT_WORK, FINISHED, Assignment, Batch, Item, Login, Role, State, User
+from review.store.models import AT_WORK, FINISHED, Assignment, Login, Role
 from review.web.access import COOKIE, sign_in
 
 BATCH: Final = "benchmark"
@@ -134,7 +132,9 @@ def filled(database: Database, items: int, overlap: int) -> None:
     found = imported(items)
     problems = {row["problem_id"]: row for row in found.problems.to_pylist()}
     rows = [
-        problems[row["problem_id"]] | row | {"rank": rank, "why": "", "status": "incorrect", "reason": "", "answer": None}
+        problems[row["problem_id"]]
+        | row
+        | {"rank": rank, "why": "", "status": "incorrect", "reason": "", "answer": None}
         for rank, row in enumerate(found.traces.slice(0, items).to_pylist())
     ]
     settings = BatchSettings(review=ReviewConfig(overlap=overlap))
@@ -151,11 +151,14 @@ def people(database: Database, count: int) -> list[dict[str, str]]:
         keys = dict(session.execute(select(Login.user_id, Login.csrf)).tuples().all())
     origin = f"http://127.0.0.1:{PORT}"
     return [
-        {"Cookie": f"{COOKIE}={cookie}", "X-CSRF-Token": keys[user], "Origin": origin} for user, cookie in cookies.items()
+        {"Cookie": f"{COOKIE}={cookie}", "X-CSRF-Token": keys[user], "Origin": origin}
+        for user, cookie in cookies.items()
     ]
 
 
-async def reviewed(url: str, headers: list[dict[str, str]], think: float, kill_after: float | None) -> tuple[Seen, float]:
+async def reviewed(
+    url: str, headers: list[dict[str, str]], think: float, kill_after: float | None
+) -> tuple[Seen, float]:
     """Let everyone work until nothing is left; how long that took, in seconds."""
     seen = Seen()
     limits = httpx.Limits(max_connections=len(headers))
@@ -164,9 +167,7 @@ async def reviewed(url: str, headers: list[dict[str, str]], think: float, kill_a
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", limits=limits, timeout=120) as client,
     ):
         began = time.perf_counter()
-        work = asyncio.gather(
-            *(Reviewer(client, one, think, seen, seed).work() for seed, one in enumerate(headers))
-        )
+        work = asyncio.gather(*(Reviewer(client, one, think, seen, seed).work() for seed, one in enumerate(headers)))
         if kill_after is not None:
             await asyncio.sleep(kill_after)
             running[-1].send_signal(signal.SIGKILL)
@@ -216,20 +217,33 @@ def main() -> None:
     parser.add_argument("--reviewers", type=int, default=200)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--overlap", type=int, default=2)
-    parser.add_argument("--think", type=float, default=2.0, help="seconds between two requests of one reviewer, on average")
-    parser.add_argument("--kill", type=float, default=10.0, help="in a second run, kill the server after so many seconds")
+    parser.add_argument(
+        "--think", type=float, default=2.0, help="seconds between two requests of one reviewer, on average"
+    )
+    parser.add_argument(
+        "--kill", type=float, default=10.0, help="in a second run, kill the server after so many seconds"
+    )
     parser.add_argument("--database", help="the URL of an empty store; SQLite unless given, and no second run if so")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        urls = itertools.repeat(options.database) if options.database else iter(
-            [f"sqlite:///{folder}/{name}.db" for name in ("quiet", "killed")]
+        urls = (
+            itertools.repeat(options.database)
+            if options.database
+            else iter([f"sqlite:///{folder}/{name}.db" for name in ("quiet", "killed")])
         )
         metrics = measured(options, next(urls), None)
         if not options.database:
             killed = measured(options, next(urls), options.kill)
-            metrics |= {f"{name}_after_kill": killed[name] for name in ("lost", "handed_out_twice", "missing", "failed")}
+            metrics |= {
+                f"{name}_after_kill": killed[name] for name in ("lost", "handed_out_twice", "missing", "failed")
+            }
     rows = [[name, f"{value:,.1f}"] for name, value in metrics.items()]
-    publish(f"{options.reviewers} reviewers, {options.items:,} traces, overlap {options.overlap}", ["what", ""], rows, metrics)
+    publish(
+        f"{options.reviewers} reviewers, {options.items:,} traces, overlap {options.overlap}",
+        ["what", ""],
+        rows,
+        metrics,
+    )
     write(options.json, metrics)
 
 

@@ -14,12 +14,12 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from review.config import BatchSettings
-from review.jobs.views import job_view
 from review.render import markdown_html, step_html
 from review.store.models import Assignment, Batch, BatchState, Item, Job, JobState, Past, Round, Trace
 from review.wire import (
     AssignmentView,
     EffectView,
+    JobView,
     Lease,
     ProblemView,
     RoundView,
@@ -83,6 +83,24 @@ def lease(assignment: Assignment, now: datetime) -> Lease | None:
     return Lease(token=assignment.lease_token, until=assignment.lease_until.isoformat())
 
 
+def job_view(job: Job) -> JobView:
+    """Where a job stands."""
+    return JobView(id=job.id, kind=job.kind, state=job.state, done=job.done, total=job.total, error=job.error)
+
+
+def hidden_in(assignment: Assignment, item: Item) -> str | None:
+    """What no verifier's reason may tell the reviewer yet."""
+    return None if assignment.revealed_at else reference_of(item)
+
+
+def effect_view(asked: Job | None, counted: Job | None, continuations: Sequence[Trace]) -> EffectView:
+    """What a rewrite did: `asked` made the continuations, which tell the share after it once all are there."""
+    found = counted.found if counted else {}
+    right = sum(each.status == Status.CORRECT for each in continuations)
+    after = (right, len(continuations)) if asked and asked.state == JobState.DONE else None
+    return EffectView(before=_share(found.get("before")), wrong=_share(found.get("wrong")), after=_share(after))
+
+
 def trace_view(trace: Trace, cuts: Sequence[int] | None = None, hidden: str | None = None) -> TraceView:
     """A trace, in steps that start at `cuts`, else at its own; a reason that tells what is `hidden` is left out.
 
@@ -120,7 +138,7 @@ def _seen(session: Session, assignment: Assignment) -> _Seen:
 
 
 def _round(one: Round, seen: _Seen) -> RoundView:
-    hidden = None if seen.assignment.revealed_at else reference_of(seen.item)
+    hidden = hidden_in(seen.assignment, seen.item)
     continuations = seen.of_job.get(one.job_id, []) if one.job_id else []
     job = seen.jobs.get(one.job_id or "")
     return RoundView(
@@ -132,20 +150,9 @@ def _round(one: Round, seen: _Seen) -> RoundView:
         doubts=one.doubts,
         job=None if job is None else job_view(job),
         continuations=[trace_view(each, hidden=hidden) for each in continuations],
-        effect=_effect(one, seen, continuations),
+        effect=None if one.after is None else effect_view(job, seen.jobs.get(one.effect_id or ""), continuations),
         chosen=one.chosen,
     )
-
-
-def _effect(one: Round, seen: _Seen, continuations: Sequence[Trace]) -> EffectView | None:
-    """The share after the rewrite is told by the continuations themselves, once all are there."""
-    if one.after is None:
-        return None
-    asked, counted = seen.jobs.get(one.job_id or ""), seen.jobs.get(one.effect_id or "")
-    found = counted.found if counted else {}
-    right = sum(each.status == Status.CORRECT for each in continuations)
-    after = (right, len(continuations)) if asked and asked.state == JobState.DONE else None
-    return EffectView(before=_share(found.get("before")), wrong=_share(found.get("wrong")), after=_share(after))
 
 
 def _share(counted: Sequence[int] | None) -> Share | None:

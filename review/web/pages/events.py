@@ -8,12 +8,13 @@ from weakref import WeakKeyDictionary
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from sqlalchemy import select
 from starlette.datastructures import State
 
 from review.jobs.feed import Feed
-from review.jobs.views import continuations, job_view, trace_view
 from review.store.database import Database
-from review.store.models import Assignment, Job, JobState, Role, Round
+from review.store.models import Assignment, Item, Job, JobState, Role, Round, Trace
+from review.views import hidden_in, job_view, trace_view
 from review.web.access import Reviewer, Store, Viewer
 from review.wire import JobView, TraceView
 
@@ -24,6 +25,14 @@ SIGN_S: Final = 15.0
 """Between two signs of life, which keep proxies from hanging up."""
 _OVER: Final = frozenset({JobState.DONE, JobState.FAILED})
 _DONE: Final = "done"
+
+
+class Listening(NamedTuple):
+    """Who listens to what."""
+
+    job_id: str
+    hidden: str | None
+    """What no verifier's reason may tell yet."""
 
 
 class Place(NamedTuple):
@@ -58,21 +67,22 @@ def events(
     Raises:
         HTTPException: 404: there is no such assignment, or it is another reviewer's.
     """
-    job_id = _job_of(store, assignment_id, viewer)
-    place = Place.of(last_event_id, job_id or "")
-    if job_id is None or _DONE in place.heard:
+    job = _job_of(store, assignment_id, viewer)
+    if job is None or _DONE in (place := Place.of(last_event_id, job.job_id)).heard:
         return Response(status_code=204)
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request.app.state, store, place), media_type="text/event-stream", headers=headers)
+    told = _stream(request.app.state, store, place, job.hidden)
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
-def _job_of(store: Database, assignment_id: str, viewer: Viewer) -> str | None:
+def _job_of(store: Database, assignment_id: str, viewer: Viewer) -> Listening | None:
     with store.reading() as session:
         assignment = session.get(Assignment, assignment_id)
         if assignment is None or (assignment.user_id != viewer.id and viewer.role.rank < Role.ADJUDICATOR.rank):
             raise HTTPException(404, "there is no such assignment, or it is another reviewer's")
         round_ = session.get(Round, (assignment.id, assignment.round))
-        return round_.job_id if round_ else None
+        item = session.get_one(Item, assignment.item_id)
+        return Listening(round_.job_id, hidden_in(assignment, item)) if round_ and round_.job_id else None
 
 
 def _feed(state: State, store: Database) -> Feed:
@@ -83,7 +93,7 @@ def _feed(state: State, store: Database) -> Feed:
     return feed
 
 
-async def _stream(state: State, store: Database, place: Place) -> AsyncIterator[str]:
+async def _stream(state: State, store: Database, place: Place, hidden: str | None) -> AsyncIterator[str]:
     feed = _feed(state, store)
     clock = asyncio.get_running_loop().time
     until, stand = clock() + LONGEST_S, None
@@ -93,7 +103,7 @@ async def _stream(state: State, store: Database, place: Place) -> AsyncIterator[
             if stand is None or stand == before:
                 yield ": still here\n\n"
                 continue
-            job, traces = await asyncio.to_thread(_read, store, place)
+            job, traces = await asyncio.to_thread(_read, store, place, hidden)
             for trace in traces:
                 place = place._replace(heard=place.heard | {str(trace.number)})
                 yield _event("trace", place, trace)
@@ -103,12 +113,12 @@ async def _stream(state: State, store: Database, place: Place) -> AsyncIterator[
                 return
 
 
-def _read(store: Database, place: Place) -> tuple[JobView, list[TraceView]]:
+def _read(store: Database, place: Place, hidden: str | None) -> tuple[JobView, list[TraceView]]:
     with store.reading() as session:
         # The job first: what came in between is sent with its next change.
         job = job_view(session.get_one(Job, place.job_id))
-        new = [one for one in continuations(session, place.job_id) if str(one.number) not in place.heard]
-        return job, [trace_view(one) for one in new]
+        made = session.scalars(select(Trace).where(Trace.job_id == place.job_id).order_by(Trace.number))
+        return job, [trace_view(one, hidden=hidden) for one in made if str(one.number) not in place.heard]
 
 
 def _event(name: str, place: Place, data: BaseModel) -> str:

@@ -13,9 +13,9 @@ from review import users
 from review.jobs import queue
 from review.jobs.pace import Pace
 from review.jobs.runner import Runner
-from review.jobs.views import effect
 from review.store.database import Database
-from review.store.models import Assignment, Item, JobKind, JobState, Role, Round, State, Trace
+from review.store.models import Assignment, Item, Job, JobKind, JobState, Role, Round, State, Trace
+from review.views import effect_view
 from review.web.app import create_app
 
 DATA = Path(__file__).parents[3] / "data"
@@ -66,7 +66,7 @@ def test_a_rewrite_its_stream_its_effect_and_a_suggestion(database: Database, sh
     with database.reading() as session:
         made = session.scalars(select(Trace).where(Trace.job_id == asked).order_by(Trace.number)).all()
         found = session.get_one(Item, item)
-        did = effect(session, told)
+        did = effect_view(session.get_one(Job, told.job_id), session.get_one(Job, told.effect_id), made)
     assert stream.count("event: trace") == len(made) == K
     assert all(one.text.startswith(after + "\n") for one in made)
     assert {one.sampled["engine"] for one in made} == {"transformers"}

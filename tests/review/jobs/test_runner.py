@@ -14,9 +14,9 @@ from sqlalchemy import select
 from review.jobs import queue
 from review.jobs.pace import Pace
 from review.jobs.runner import Runner
-from review.jobs.views import effect
 from review.store.database import Database
-from review.store.models import Item, JobKind, JobState, Rollout, Round, Trace
+from review.store.models import Item, Job, JobKind, JobState, Rollout, Trace
+from review.views import effect_view
 from schemas.errors import EngineError
 from tasks.engines.contract import Completion, Finish, Request
 from tasks.rewrite.continuing import ids
@@ -156,8 +156,9 @@ def test_an_effect(database: Database, shelf: Any, engine: Any, running: Runner)
     assert shelf.job(database, last).found == {"before": [0, 4], "wrong": [0, 1]}
     assert shelf.job(database, last).total == 4
     with database.reading() as session:
-        told = effect(session, Round(assignment_id="a", number=0, trace_id="b-0", job_id=asked, effect_id=counted))
-        unknown = effect(session, Round(assignment_id="a", number=0, trace_id="b-0"))
+        made = session.scalars(select(Trace).where(Trace.job_id == asked)).all()
+        told = effect_view(session.get_one(Job, asked), session.get_one(Job, counted), made)
+    unknown = effect_view(None, None, [])
     assert told.model_dump() == {
         "before": {"right": 4, "of": 4},
         "wrong": {"right": 0, "of": 4},
