@@ -57,6 +57,7 @@ def review_page(request: Request, assignment_id: str, viewer: Reviewer, store: S
         problem_html=markdown_html(found.question),
         guidelines_html=markdown_html(guidelines) if guidelines else "",
         labels_only=settings.model is None,
+        onlooker=found.user_id != viewer.id,
         keys=keys or {},
     )
 

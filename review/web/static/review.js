@@ -7,7 +7,7 @@ import { listen } from "/static/keys.js";
 import { typeset } from "/static/math.js";
 import { Panel } from "/static/rewrite.js";
 import { AT_WORK, Session } from "/static/session.js";
-import { showSide, tick } from "/static/side.js";
+import { saved, showSide, tick } from "/static/side.js";
 import { kept } from "/static/store.js";
 import { follow } from "/static/stream.js";
 import { askCut, draw, learn, look, mark as markSteps } from "/static/trace.js";
@@ -18,6 +18,7 @@ const id = $("review").dataset.assignment;
 let keys = JSON.parse($("review").dataset.keys);
 const labelsOnly = "labelsOnly" in $("review").dataset;
 let session, work, stop;
+let busy = false;
 let [cursor, looked, drawn, past] = [0, 0, null, []];
 
 const view = () => session.view;
@@ -26,9 +27,9 @@ const isNow = () => looked === view().round;
 const mayChange = () => session.mayChange && isNow();
 const panel = new Panel({
   changed: (text) => ((work = { ...work, after: text }), session.touched()),
-  regenerate: () => regenerate(),
-  choose: (trace) => choose(trace),
-  retry: () => act("retry"),
+  regenerate: () => handlers.regenerate(),
+  choose: (trace) => once(() => choose(trace)),
+  retry: () => once(() => act("retry")),
 });
 
 /** Show everything; steps are drawn anew only where they changed. */
@@ -41,7 +42,7 @@ async function show() {
     drawn = name;
     panel.remove();
     await look(made.texts);
-    draw($("steps"), made.texts, isNow() ? { pick, rate, merge, split } : null);
+    draw($("steps"), made.texts, { pick, rate, merge, split });
     $("changes").hidden = true;
   }
   cursor = Math.min(cursor, made.texts.length - 1);
@@ -149,7 +150,12 @@ async function regenerate() {
     say("Rewrite the step first: it is empty, or as it was.", "warn");
     return openError();
   }
-  if (view().state !== "generating" && !(await marked())) return;
+  const again = view().state === "generating";
+  if (again && work.after === round().after) return say("The model has gone on from exactly this: change it, or choose a continuation.", "warn");
+  const mine = work;
+  if (again && !(await act("undo"))) return;
+  work = mine;
+  if (!(await marked())) return;
   if (await act("rewrite", { after: work.after }, "The model goes on from your step.")) $("steps").children[at]?.focus({ preventScroll: true });
 }
 
@@ -211,6 +217,17 @@ async function keysHelp() {
   keys = await help(keys);
 }
 
+/** Do one thing at a time: what is pressed meanwhile was meant for what is there no more. */
+async function once(doing) {
+  if (busy) return;
+  busy = true;
+  try {
+    await doing();
+  } finally {
+    busy = false;
+  }
+}
+
 const handlers = {
   next: () => pick(cursor + 1, true),
   previous: () => pick(cursor - 1, true),
@@ -219,9 +236,9 @@ const handlers = {
   great: () => rate(cursor, 1),
   all: () => change(works.rateAll(work), "A step is marked wrong: undo that first."),
   error: openError,
-  regenerate,
+  regenerate: () => once(regenerate),
   leave: () => $("steps").children[cursor]?.focus({ preventScroll: true }),
-  submit,
+  submit: () => once(submit),
   continuation: () => panel.next() || say("There is no continuation yet.", "warn"),
   older: () => lookAt(looked - 1),
   newer: () => lookAt(looked + 1),
@@ -229,19 +246,12 @@ const handlers = {
   merge: () => merge(cursor),
   split: () => split(cursor),
   reveal: () => (view().reference === null ? act("reveal", {}, "The reference is shown; this was logged.") : say("It is shown already.")),
-  undo,
-  skip: async () => (await act("skip", {}, "Skipped. Undo with u, go on with Enter.")) && $("next").focus(),
-  giveUp: () => leave("give-up", "Give up on this trace?", "What kept you from a right one?", "Give up"),
-  badProblem: () => leave("bad-problem", "Is the problem bad?", "Wrong, unclear or without an answer: say which.", "Bad problem"),
+  undo: () => once(undo),
+  skip: () => once(async () => (await act("skip", {}, "Skipped. Undo with u, go on with Enter.")) && $("next").focus()),
+  giveUp: () => once(() => leave("give-up", "Give up on this trace?", "What kept you from a right one?", "Give up")),
+  badProblem: () => once(() => leave("bad-problem", "Is the problem bad?", "Wrong, unclear or without an answer: say which.", "Bad problem")),
   help: keysHelp,
 };
-
-function saved(state, message = "") {
-  const texts = { saved: "Saved", unsaved: "Not saved yet", offline: "Kept in this browser" };
-  $("saved").textContent = message && state === "unsaved" ? message : texts[state];
-  $("saved").dataset.state = state;
-  $("offline").hidden = state !== "offline";
-}
 
 function told(made, state) {
   const wrong = works.firstWrong(made);

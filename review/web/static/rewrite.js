@@ -18,7 +18,7 @@ export class Panel {
 
   constructor(on) {
     this.on = on;
-    this.field = el("textarea", { rows: "6", spellcheck: "false", id: "rewrite", oninput: () => this.#typed() });
+    this.field = el("textarea", { rows: "3", spellcheck: "false", id: "rewrite", oninput: () => this.#typed() });
     this.preview = el("div", { class: "preview", role: "region", "aria-label": "Preview" });
     this.label = el("label", { for: "rewrite" });
     this.notes = el("div", { class: "notes" });

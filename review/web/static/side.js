@@ -29,11 +29,19 @@ export function showSide(view, round, work, on) {
   const ended = !AT_WORK.includes(view.state) && view.state !== "expired";
   $("ended").hidden = !ended;
   $("ended-text").textContent = ENDS[view.state] ?? "";
-  $("lost").hidden = ended || view.lease !== null;
+  $("lost").hidden = ended || view.lease !== null || "onlooker" in $("review").dataset;
   for (const button of document.querySelectorAll("#actions [data-act]")) {
     button.disabled = !["undo", "help"].includes(button.dataset.act) && (ended || view.lease === null);
   }
   tick(view);
+}
+
+/** Where the draft is. */
+export function saved(state, message = "") {
+  const texts = { saved: "Saved", unsaved: "Not saved yet", offline: "Kept in this browser" };
+  $("saved").textContent = message && state === "unsaved" ? message : texts[state];
+  $("saved").dataset.state = state;
+  $("offline").hidden = state !== "offline";
 }
 
 /** Times: since opening, and until the lease ends. */

@@ -26,7 +26,7 @@ export function shown(text, attributes = {}) {
   return html === undefined ? el("div", attributes, el("pre", { class: "plain" }, text)) : rendered(html, "div", attributes);
 }
 
-/** Draw all steps anew; `on` has pick(at), rate(at, rating), merge(at), split(at); without it they are only read. */
+/** Draw all steps anew; `on` has pick(at), rate(at, rating), merge(at), split(at). */
 export function draw(list, texts, on) {
   list.replaceChildren(...texts.map((text, at) => stepView(text, at, on)));
   typeset(list);
@@ -36,7 +36,6 @@ function stepView(text, at, on) {
   const body = shown(text, { class: "step-text" });
   const step = el("li", { class: "step", tabindex: "-1" }, el("span", { class: "step-number", "aria-hidden": "true" }, at + 1), body);
   step.append(el("span", { class: "sr-only step-name" }, `Step ${at + 1}`));
-  if (!on) return step;
   const buttons = RATINGS.map(([rating, label, face]) =>
     el("button", { type: "button", class: "rating", "data-rating": rating, "aria-pressed": "false", "aria-label": `Step ${at + 1}: ${label}`, onclick: () => on.rate(at, rating) }, icon(face), el("span", {}, label)),
   );

@@ -109,7 +109,7 @@ class Script:
         self.view.reference = "10"
 
     def _undo(self, last: RoundView, body: Json) -> None:
-        self.view.state, self.view.can_undo = "marking", False
+        self.view.state, self.view.can_undo = "rewriting" if self.view.state == "generating" else "marking", False
 
     def events(self) -> str:
         last = self.view.rounds[-1]

@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from review.wire import EffectView, Share, SuggestionView
+
 Open = Callable[..., Page]
 REWRITE = "She eats 2: $12 - 2 = 10$."
 
@@ -207,6 +209,41 @@ def test_keys_are_remapped_and_switched_off(server: Any, open_review: Open) -> N
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_a_rewrite_that_did_not_help_is_rewritten(server: Any, open_review: Open) -> None:
+    page = open_review()
+    keys(page, "j", "1", "e")
+    for text in ("She eats 2 of 12.", REWRITE):
+        page.locator("#rewrite").fill(text)
+        page.evaluate("document.getElementById('status').textContent = ''")
+        keys(page, "Control+Enter")
+        expect(page.locator("#status")).to_contain_text("goes on from your step")
+    keys(page, "Control+Enter")
+    expect(page.locator("#status")).to_contain_text("exactly this")
+    assert [one["after"] for one in sent(server, "rewrite")] == ["She eats 2 of 12.", REWRITE]
+    assert len(sent(server, "undo")) == 1
+
+
+def test_what_rollouts_say_is_shown(server: Any, open_review: Open) -> None:
+    server.script.view.suggestion = SuggestionView(first_wrong=1, by="rollouts: 0 of 4")
+    right = Share(right=1, of=4)
+    server.script.view.rounds[0].effect = EffectView(before=right, wrong=Share(right=0, of=4), after=right)
+    page = open_review()
+    expect(page.locator("#suggestion-text")).to_contain_text("Step 2 is the first wrong one.")
+    expect(page.locator("#effect-shares li").nth(1)).to_contain_text("0 of 4")
+
+
+def test_a_lease_that_ran_out_is_taken_up_again(server: Any, open_review: Open) -> None:
+    lease, server.script.view.lease = server.script.view.lease, None
+    page = open_review()
+    keys(page, "1")
+    assert pressed(page) == []
+    server.script.view.lease = lease
+    page.get_by_role("button", name="Take it up again").click()
+    expect(page.locator("#lost")).to_be_hidden()
+    keys(page, "1")
+    assert pressed(page) == ["0:-1"]
+
+
 def test_everything_works_by_pointer(server: Any, open_review: Open) -> None:
     page = open_review()
     page.get_by_role("button", name="Step 2: Wrong").click()
@@ -220,3 +257,6 @@ def test_everything_works_by_pointer(server: Any, open_review: Open) -> None:
     expect(page.locator("#changes ins").first).to_be_visible()
     page.get_by_role("tab", name="Round 1").click()
     expect(page.locator("#round-note")).to_contain_text("to be read only")
+    assert pressed(page) == ["1:-1"]
+    keys(page, "2", "]")
+    assert pressed(page) == ["0:1", "1:1"]
