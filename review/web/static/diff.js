@@ -5,7 +5,7 @@ const MOST = 4_000_000;
 
 /** [kind, text] with kind "=", "-" or "+"; the texts of = and - give `before`, those of = and + give `after`. */
 export function words(before, after) {
-  const [a, b] = [before.match(/\s+|[^\s]+/g) ?? [], after.match(/\s+|[^\s]+/g) ?? []];
+  const [a, b] = [before, after].map((text) => text.match(/\S+\s*|\s+/g) ?? []);
   let [head, tail] = [0, 0];
   while (head < a.length && head < b.length && a[head] === b[head]) head++;
   while (tail < a.length - head && tail < b.length - head && a.at(-1 - tail) === b.at(-1 - tail)) tail++;
@@ -35,7 +35,8 @@ function joined(pieces) {
   const made = [];
   for (const [kind, text] of pieces) {
     if (!text) continue;
-    if (made.at(-1)?.[0] === kind) made.at(-1)[1] += text;
+    if (kind === "-" && made.at(-1)?.[0] === "+" && made.at(-2)?.[0] === "-") made.at(-2)[1] += text;
+    else if (made.at(-1)?.[0] === kind) made.at(-1)[1] += text;
     else made.push([kind, text]);
   }
   return made;
