@@ -2,6 +2,7 @@
 import { learn } from "/static/trace.js";
 
 const WAITS_MS = [2000, 4000, 8000, 15000, 30000];
+const AGAIN_MS = 5000;
 
 /** Follow a round's job, then what its rewrite did; gives a function that ends it. */
 export function follow(session, round, show) {
@@ -30,6 +31,11 @@ function stream(session, round, show) {
     source.close();
     await session.refresh().then(show, () => null);
     later = round().effect && unknown(round().effect) ? poll(session, round, show, 0) : later;
+  });
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) return; // It connects again by itself.
+    const timer = setTimeout(() => session.refresh().then(() => (show(), (later = follow(session, round, show))), () => null), AGAIN_MS);
+    later = () => clearTimeout(timer);
   });
   return () => (source.close(), later());
 }
