@@ -18,8 +18,9 @@ _CELLS: Final = 1_000_000
 def words(a: str, b: str) -> list[Piece]:
     """How `a` became `b`: pieces that are the same, gone, or new.
 
-    Joined, those that are not new are `a`, and those that are not gone are `b`. Between the common beginning and end, a longest common subsequence stays; texts too long for that are told
-    apart in linear time, with all between as gone and new.
+    Joined, those that are not new are `a`, and those that are not gone are `b`. Between the
+    common beginning and end, a longest common subsequence of words stays; of texts too long for that, all between is
+    gone and new, told in linear time.
     """
     old, new = _WORD.findall(a), _WORD.findall(b)
     head = _common(old, new)
