@@ -5,6 +5,7 @@ Every number here is a ratio of sums over items, so one bootstrap over items ser
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -122,11 +123,16 @@ def _pairs(found: Sequence[Found]) -> list[float]:
     Two that are drawn from n steps are the same with probability 1/n, within one with (3n - 2)/n², and (n² - 1)/(3n)
     apart on average.
     """
-    first = np.array([one.first_wrong for one in found])
-    apart = np.abs(first[:, None] - first)[np.triu_indices(len(first), 1)]
+    apart = [abs(one.first_wrong - other.first_wrong) for one, other in combinations(found, 2)]
     n = max(one.steps for one in found)
     by_chance = (1 / n, (3 * n - 2) / n**2, (n**2 - 1) / (3 * n))
-    told = (len(apart), (apart == 0).sum(), (apart <= 1).sum(), apart.sum(), *(len(apart) * one for one in by_chance))
+    told = (
+        len(apart),
+        apart.count(0),
+        sum(one <= 1 for one in apart),
+        sum(apart),
+        *(len(apart) * one for one in by_chance),
+    )
     return [float(one) for one in told]
 
 
