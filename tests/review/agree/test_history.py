@@ -132,3 +132,9 @@ def test_an_assignment_in_work_is_no_history(rows: Any, database: Database) -> N
     rows.review(item, "ada", 1, state=State.MARKING)
     with database.reading() as session, pytest.raises(ReviewError):
         told(session, _asking(database, "ada"), item)
+
+
+def test_a_reviewer_is_not_told_that_others_differ(rows: Any, signed_in: SignedIn) -> None:
+    client = signed_in("ada")
+    item = rows.differing(rows.batch(), {"ada": 1, "ben": -1})
+    assert "adjudication" not in client.get(f"/history/{item}").text.lower()
