@@ -41,8 +41,8 @@ def progress(session: Session) -> list[Progress]:
     ):
         states.setdefault(batch, Counter())["gold" if is_gold else state] += count
     finished = select(Item.batch_id, func.count()).join(Assignment, Assignment.item_id == Item.id)
-    done = session.execute(finished.where(Assignment.state.in_(FINISHED)).group_by(Item.batch_id)).tuples()
-    reviews = dict(done.all())
+    done = session.execute(finished.where(Assignment.state.in_(FINISHED)).group_by(Item.batch_id))
+    reviews: dict[str, int] = dict(row._tuple() for row in done)
     batches = session.scalars(select(Batch).order_by(Batch.opened_at.desc(), Batch.id))
     return [_progress(batch, states.get(batch.id, Counter()), reviews.get(batch.id, 0)) for batch in batches]
 

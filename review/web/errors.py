@@ -61,9 +61,14 @@ def unexpected(request: Request, exc: Exception) -> Response:
     The log has no message of an exception: it might hold what somebody sent, a password too.
     """
     number = secrets.token_hex(6)
-    places = "".join(traceback.format_tb(exc.__traceback__))
-    _LOG.error("error %s: %s %s: %s\n%s", number, request.method, request.url.path, type(exc).__name__, places)
+    places = "\n".join(f"  {at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(exc.__traceback__))
+    _LOG.error("error %s: %s %r: %s\n%s", number, request.method, request.url.path, _kinds(exc), places)
     return answer(request, 500, f"something broke that should not; the server's log has it as error {number}")
+
+
+def _kinds(exc: BaseException | None) -> str:
+    """What an exception is, and what it came from."""
+    return f"{type(exc).__name__} from {_kinds(exc.__cause__)}" if exc and exc.__cause__ else type(exc).__name__
 
 
 def _to_login(request: Request, _: Exception) -> Response:
