@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from review import gold, overview
+from review.render import markdown_html
 from review.web.access import Admin, Store
 from review.web.app import page
 
@@ -16,6 +17,12 @@ class GuidelinesIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field(max_length=overview.LONGEST, description="Markdown")
+
+
+class Preview(BaseModel):
+    """Safe HTML."""
+
+    html: str
 
 
 class GoldIn(BaseModel):
@@ -49,8 +56,15 @@ def batch_page(request: Request, batch_id: str, viewer: Admin, store: Store) -> 
     with store.reading() as session:
         batch = overview.batch_of(session, batch_id)
         items = overview.known_items(session, batch_id)
-    shown = {"batch": batch, "items": items, "guidelines": overview.guidelines(batch)}
+    text = overview.guidelines(batch)
+    shown = {"batch": batch, "items": items, "guidelines": text, "shown": markdown_html(text)}
     return page(request, "admin_batch.html", viewer, **shown)
+
+
+@router.post("/api/admin/preview")
+def preview(given: GuidelinesIn, viewer: Admin) -> Preview:  # noqa: ARG001  only for admins
+    """Guidelines as reviewers would see them."""
+    return Preview(html=markdown_html(given.text))
 
 
 @router.post("/api/admin/batches/{batch_id}/guidelines")
