@@ -33,7 +33,7 @@ class Database:
             self.shown = place.render_as_string(hide_password=True)
             if place.get_backend_name() == "sqlite" and place.database:
                 Path(place.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(place, pool_size=20, max_overflow=40, pool_pre_ping=True)
+            self.engine = create_engine(place, pool_size=20, max_overflow=40, pool_pre_ping=True, hide_parameters=True)
         except (ArgumentError, ImportError, OSError) as exc:
             shown = url.rsplit("@", maxsplit=1)[-1]
             raise StoreError(f"review store: {shown}: {exc}; give sqlite:///FILE or postgresql://…") from exc

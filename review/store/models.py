@@ -96,8 +96,8 @@ class Utc(TypeDecorator[datetime]):
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Say that it is UTC."""
-        return value and value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+        """In UTC: SQLite keeps no zone, PostgreSQL answers in its session's."""
+        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
 
 
 class Base(DeclarativeBase):
@@ -133,6 +133,8 @@ class Login(Base):
     csrf: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    """Something was asked under it then, to the minute."""
 
 
 class Token(Base):

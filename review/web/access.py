@@ -1,23 +1,21 @@
-"""Who is asking, and what they may: sign-ins in the store, roles on every route, no change without the CSRF token."""
+"""Who is asking, and what they may: sign-ins and tokens in the store, roles on every route, the CSRF token."""
 
-import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, NamedTuple
 
 from fastapi import Depends, HTTPException, Request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
 
+from review import signins
+from review.signins import Caller
 from review.store.database import Database
-from review.store.models import Login, Role, User
+from review.store.models import Login, Role
 
 COOKIE: Final = "tracemill_review"
 CSRF_HEADER: Final = "X-CSRF-Token"
-LASTS: Final = timedelta(hours=12)
-_SAFE: Final = {"GET", "HEAD", "OPTIONS"}
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 
 class Viewer(NamedTuple):
@@ -28,6 +26,7 @@ class Viewer(NamedTuple):
     pseudonym: str
     role: Role
     csrf: str
+    """Empty under a token, which needs none."""
 
 
 class SignInNeededError(Exception):
@@ -52,13 +51,13 @@ def viewer(least: Role) -> Callable[[Request, Database], Viewer]:
     """
 
     def signed_in(request: Request, store: Store) -> Viewer:
-        with store.reading() as session:
-            found = _of_cookie(session, request.cookies.get(COOKIE, ""))
-        if found is None:
+        caller = _caller(request, store)
+        if caller is None:
             raise SignInNeededError
+        found = request.state.viewer = _viewer(caller)
         if found.role.rank < least.rank:
             raise HTTPException(403, f"only for {least} and above")
-        if request.method not in _SAFE and not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), found.csrf):
+        if request.method not in SAFE and isinstance(caller.under, Login) and not _same(request, found.csrf):
             raise HTTPException(403, "the CSRF token is missing or not this sign-in's: load the page again")
         return found
 
@@ -70,38 +69,43 @@ Adjudicator = Annotated[Viewer, Depends(viewer(Role.ADJUDICATOR))]
 Admin = Annotated[Viewer, Depends(viewer(Role.ADMIN))]
 
 
-def sign_in(session: Session, user: User) -> str:
-    """A new sign-in; returns the cookie's value, of which the store keeps only a hash."""
-    token = secrets.token_urlsafe(32)
-    now = datetime.now(UTC)
-    session.add(
-        Login(
-            token_hash=hashed(token),
-            user_id=user.id,
-            csrf=secrets.token_urlsafe(32),
-            created_at=now,
-            expires_at=now + LASTS,
-        )
-    )
-    return token
+def shown_to(request: Request) -> Viewer | None:
+    """Who looks at a page that anyone gets, such as that of an error."""
+    found: Viewer | None = getattr(request.state, "viewer", None)
+    if found is None and (caller := _caller(request, database(request))):
+        found = _viewer(caller)
+    return found
 
 
-def sign_out(session: Session, token: str) -> None:
-    """End a sign-in."""
-    found = session.get(Login, hashed(token))
-    if found is not None:
-        session.delete(found)
+def cookie(connection: HTTPConnection) -> str:
+    """The cookie's name; under https one that browsers take from this very host alone (RFC 6265bis, `__Host-`)."""
+    return f"__Host-{COOKIE}" if connection.url.scheme == "https" else COOKIE
 
 
-def hashed(token: str) -> str:
-    """What the store keeps of a token, which is random enough to need no salt."""
-    return hashlib.sha256(token.encode()).hexdigest()
+def bearer(connection: HTTPConnection) -> str | None:
+    """The token of an `Authorization: Bearer …` header, which no page of another origin can make a browser send."""
+    kind, _, value = connection.headers.get("Authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else None
 
 
-def _of_cookie(session: Session, token: str) -> Viewer | None:
-    row = session.execute(
-        select(User, Login.csrf)
-        .join(Login, Login.user_id == User.id)
-        .where(Login.token_hash == hashed(token), Login.expires_at > datetime.now(UTC), User.active)
-    ).first()
-    return row and Viewer(row[0].id, row[0].name, row[0].pseudonym, Role(row[0].role), row[1])
+def _caller(request: Request, store: Database) -> Caller | None:
+    token = bearer(request)
+    with store.reading() as session:
+        if token is not None:
+            caller = signins.of_token(session, token)
+        else:
+            caller = signins.of_cookie(session, request.cookies.get(cookie(request), ""))
+    if caller and signins.is_stale(caller):
+        with store.writing() as session:
+            signins.seen(session, caller)
+    return caller
+
+
+def _viewer(caller: Caller) -> Viewer:
+    user, under = caller
+    csrf = under.csrf if isinstance(under, Login) else ""
+    return Viewer(user.id, user.name, user.pseudonym, Role(user.role), csrf)
+
+
+def _same(request: Request, csrf: str) -> bool:
+    return hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), csrf.encode())

@@ -1,6 +1,5 @@
 """What came of each rewrite."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,8 +8,9 @@ import pyarrow as pa
 from schemas.conform import rows
 from schemas.tables import REWRITES
 from tasks.rewrite.continuing import Trace, ids
+from tasks.rewrite.doubts import doubts
 from tasks.rewrite.reading import STAGE, Rewrite
-from tasks.text.steps import split_steps, steps
+from tasks.text.steps import steps
 
 Outcomes = Mapping[str, str]
 """Where a continuation stands, or why it was dropped, by its id."""
@@ -55,14 +55,4 @@ def depth(trace_id: str, traces: Mapping[str, Trace]) -> int:
 
 def doubt(before: str, after: str, reference: str | None) -> str | None:
     """What a person should look at again: a rewritten step that holds the final answer early, or that is several."""
-    found = []
-    if reference and _holds(after, reference) and not _holds(before, reference):
-        found.append("the rewritten step holds the reference answer")
-    if (count := len(split_steps(after.strip()))) > 1:
-        found.append(f"the rewritten step is {count} steps")
-    return "; ".join(found) or None
-
-
-def _holds(text: str, answer: str) -> bool:
-    """Whether the answer stands in the text, not as a part of another word or number."""
-    return re.search(rf"(?<![\w.]){re.escape(answer.strip())}(?!\w|\.\d)", text) is not None
+    return "; ".join(doubts(before, after, reference)) or None

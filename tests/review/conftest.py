@@ -29,7 +29,9 @@ def signed_in(database: Database) -> Callable[[str, Role], TestClient]:
     def make(name: str, role: Role = Role.REVIEWER) -> TestClient:
         with database.writing() as session:
             users.add(session, "tests", name, PASSWORD, role)
-        client = TestClient(create_app(database), base_url="http://review.test")
+        client = TestClient(
+            create_app(database), base_url="http://review.test", headers={"Origin": "http://review.test"}
+        )
         assert client.post("/api/login", json={"name": name, "password": PASSWORD}).status_code == 200
         with database.reading() as session:
             from sqlalchemy import select
