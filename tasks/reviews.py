@@ -14,8 +14,6 @@ from tasks.sources import Row, object_of
 FOLDER: Final = "reviews"
 REVIEWERS: Final = "reviewers"
 """The verifier by whose name people's verdicts on steps go."""
-BAD_PROBLEM: Final = "bad_problem"
-"""The state of a review that says its problem is bad: nothing in it is trained on."""
 
 
 def path_of(batch: str) -> str:
@@ -39,4 +37,4 @@ def trainable(row: Row) -> bool:
 
     A row that cannot be read may be: whoever reads it tells what is wrong with it.
     """
-    return not row.values.get("gold") and row.values.get("state") != BAD_PROBLEM
+    return not row.values.get("gold") and not row.values.get("bad_problem")

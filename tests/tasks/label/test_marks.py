@@ -68,7 +68,7 @@ def test_lines_that_say_nothing() -> None:
         good,
         good | {"first_wrong": None},
         good | {"gold": True},
-        good | {"state": "bad_problem"},
+        good | {"bad_problem": True},
         good | {"ratings": [5]},
         {"trace_id": "t"},
         good | {"trace_id": "u", "first_wrong": -1, "verdict": 0, "settled": "adjudicated"},

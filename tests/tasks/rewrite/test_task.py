@@ -134,7 +134,7 @@ def test_without_a_source_exported_batches_are_read(run: Run) -> None:
     made, asked = run(source=None)
     assert (made, asked) == (Rewritten([{}, {}], {}), [])
     gold = {"trace_id": "t1", "after": "gold", "gold": True}
-    bad = {"trace_id": "t1", "after": "bad", "state": "bad_problem"}
+    bad = {"trace_id": "t1", "after": "bad", "bad_problem": True}
     reviewed(run.lake, {"trace_id": "t2"}, gold, bad, {"trace_id": "t1", "after": "1 + 2 = 3"})
     made, asked = run(source=None)
     assert [one.prefix for one in asked] == ["1 + 2 = 3\n"] * 2
