@@ -238,7 +238,7 @@ class Trace(Base):
     sampled: Mapped[Json] = mapped_column(default=dict)
     """What `tasks.rewrite.continuing.SAMPLED` names, but the text."""
     created_at: Mapped[datetime]
-    __table_args__ = (Index("traces_by_job", "job_id"),)
+    __table_args__ = (Index("traces_by_job", "job_id"), Index("traces_by_id", "trace_id"))
 
 
 class Assignment(Base):

@@ -31,7 +31,7 @@ class Prompt(NamedTuple):
 
 
 class UnrenderableError(ValueError):
-    """The template turns these messages down, such as a system message it has no place for; or tokens lose the prefix."""
+    """The template turns these messages down (it has no place for a system message, say), or tokens lose the prefix."""
 
 
 class Template:

@@ -212,6 +212,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("traces", schema=None) as batch_op:
         batch_op.create_index("traces_by_job", ["job_id"], unique=False)
+        batch_op.create_index("traces_by_id", ["trace_id"], unique=False)
 
     op.create_table(
         "adjudications",

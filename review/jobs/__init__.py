@@ -1,0 +1,1 @@
+"""What a model is asked for, outside of any request."""
