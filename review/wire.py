@@ -158,6 +158,12 @@ class ChooseIn(Held):
     trace_id: str
 
 
+class SubmitIn(Held):
+    """The work is done."""
+
+    despite: bool = Field(default=False, description="the trace is right although its answer is graded incorrect")
+
+
 class ExitIn(Held):
     """Skipping, giving up, or a bad problem; the last two need a reason."""
 
