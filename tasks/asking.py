@@ -96,15 +96,16 @@ def _answer(question: Question, models: Streams, emit: Callable[[_Answered], Non
 
 
 def _table(batch: Sequence[_Answered], models: Streams, stage: str) -> pa.Table:
-    records = [_record(one, models.identity(one.question.model)) for one in batch]
+    records = [record(one.question, one.completion, models.identity(one.question.model)) for one in batch]
     columns = {
         column.name: pa.array([record[column.name] for record in records], column.type) for column in COMPLETIONS
     }
     return conform(pa.table(columns), COMPLETIONS, at=stage)
 
 
-def _record(one: _Answered, identity: Identity) -> dict[str, Any]:
-    question, done, sampling = one.question, one.completion, one.question.request.sampling
+def record(question: Question, done: Completion, identity: Identity) -> dict[str, Any]:
+    """A row of COMPLETIONS; its text begins with the request's prefix."""
+    sampling = question.request.sampling
     return {
         "completion_id": question.request.request_id,
         "kind": question.kind,

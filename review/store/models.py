@@ -169,6 +169,8 @@ class Batch(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     recipe: Mapped[str | None]
     lake: Mapped[str | None]
+    overrides: Mapped[list[Any] | None]
+    """Settings that differ from the recipe's, each as `key.key=value`."""
     settings: Mapped[Json]
     """A `BatchSettings`."""
     state: Mapped[str] = mapped_column(String(20), default=BatchState.OPEN)
@@ -236,7 +238,7 @@ class Trace(Base):
     sampled: Mapped[Json] = mapped_column(default=dict)
     """What `tasks.rewrite.continuing.SAMPLED` names, but the text."""
     created_at: Mapped[datetime]
-    __table_args__ = (Index("traces_by_job", "job_id"),)
+    __table_args__ = (Index("traces_by_job", "job_id"), Index("traces_by_id", "trace_id"))
 
 
 class Assignment(Base):

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
+from review.jobs.runner import Runner
 from review.store.database import Database
 from review.web import pages
 from review.web.access import Viewer
@@ -19,9 +22,15 @@ _HERE: Final = Path(__file__).parent
 templates: Final = Jinja2Templates(_HERE / "templates")
 
 
-def create_app(database: Database) -> FastAPI:
-    """The app over a store that has been migrated."""
-    app = FastAPI(title="tracemill review", docs_url=None, redoc_url=None, openapi_url=None)
+def create_app(database: Database, runner: Runner | None = None) -> FastAPI:
+    """The app over a store that has been migrated; `runner` does its jobs while it is served."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with runner or nullcontext():
+            yield
+
+    app = FastAPI(title="tracemill review", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.database = database
     app.state.templates = templates
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")

@@ -19,6 +19,8 @@ _REMEMBERED: Final = 128
 """Prompts; the samples of one problem share theirs."""
 _LONG: Final = 50_000
 """Characters; reading so many takes the tokenizer several milliseconds."""
+_SHOWN: Final = 40
+"""Characters of a text that are shown where it was not kept."""
 
 
 class Prompt(NamedTuple):
@@ -29,7 +31,7 @@ class Prompt(NamedTuple):
 
 
 class UnrenderableError(ValueError):
-    """The template turns these messages down, such as a system message it has no place for."""
+    """The template turns these messages down (it has no place for a system message, say), or tokens lose the prefix."""
 
 
 class Template:
@@ -83,7 +85,7 @@ class Template:
         """As `prompt`, but a long one is tokenized beside the event loop.
 
         Raises:
-            UnrenderableError: the template turns the messages down.
+            UnrenderableError: the template turns the messages down, or the tokens do not end in exactly the prefix.
         """
         if len(prefix) + sum(len(message.content) for message in messages) > _LONG:
             return await asyncio.to_thread(self.prompt, messages, prefix)
@@ -106,7 +108,25 @@ class Template:
 
     def _prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
         text = self.text(messages, prefix)
-        return Prompt(text, tuple(self.tokens(text)))
+        ids = self.tokens(text)
+        if prefix:
+            self._check(ids, prefix)
+        return Prompt(text, tuple(ids))
+
+    def _check(self, ids: list[int], prefix: str) -> None:
+        """See that the tokens say what the prefix does: a tokenizer that normalises text has the model read another.
+
+        What stands before the prefix may be read otherwise: there a template's spaces are lost on some tokenizers. A
+        token may also hold the end of the one and the beginning of the other.
+        """
+        read = str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        if not read.endswith(prefix):
+            same = _common_end(read, prefix)
+            asked, kept = prefix[: len(prefix) - same], read[: len(read) - same]
+            raise UnrenderableError(
+                f"the model's tokenizer does not keep the text to go on from: up to its character {len(asked)} the "
+                f"model would read {kept[-_SHOWN:]!a}, not {asked[-_SHOWN:]!a}"
+            )
 
 
 def load_template(model: str, revision: str | None = None, chat_template: str | None = None) -> Template:
@@ -137,6 +157,12 @@ def _source(tokenizer: "PreTrainedTokenizerBase", model: str, chat_template: str
             f"model {model}: its tokenizer has no chat template; set `chat_template` to a file with a Jinja template"
         )
     return str(tokenizer.get_chat_template())
+
+
+def _common_end(one: str, other: str) -> int:
+    """How many characters at the end are the same."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return next((count for count, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _is_unicode(text: str) -> bool:

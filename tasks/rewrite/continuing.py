@@ -36,33 +36,45 @@ SAMPLED: Final = (
     "finish_reason",
 )
 """What COMPLETIONS says of a continuation, and a trace takes over; the text begins with the prefix."""
+_CUT: Final = "own cut"
 
 
-def ids(edit: Edit, k: int) -> list[str]:
-    """What the k continuations of a rewrite are called, as completions and as traces.
+def ids(edit: Edit, k: int, offsets: Sequence[int] | None = None) -> list[str]:
+    """What the k continuations of a rewrite are called, as completions and as traces; `offsets`: a reviewer's own cut.
 
     Neither model nor sampling has a part in it: once a rewrite was gone on from, it is not again when these change.
     """
     trace_id, step, after = edit
-    return [content_id(STAGE, trace_id, step, after, number) for number in range(k)]
+    return [content_id(STAGE, trace_id, step, after, number, *(offsets or ())) for number in range(k)]
+
+
+def recut(trace: Trace, offsets: Sequence[int]) -> Trace:
+    """A trace as a reviewer cut it; without offsets as it is."""
+    return {**trace, "step_offsets": list(offsets), _CUT: tuple(offsets)} if offsets else trace
 
 
 def questions(
     edit: Edit, parent: Trace, problem: Mapping[str, Any], config: GoingOn, prompts: Mapping[str, Prompting], model: str
 ) -> Iterator[Question]:
-    """Ask the model to go on from exactly there; `prompts` are by the parent's `source`, else the settings' own."""
+    """Ask the model to go on from exactly there; `prompts` are by the parent's `source`, else the settings' own.
+
+    A parent that the reviewer cut otherwise is given `recut`.
+    """
     _, step, after = edit
     turns = messages(problem["domain"], problem["question"], prompts.get(parent["source"], config))
     prefix = forked(parent["text"], parent["step_offsets"], step, after)
-    for number, name in enumerate(ids(edit, config.k)):
+    for number, name in enumerate(ids(edit, config.k, parent.get(_CUT))):
         sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})
         yield Question(STAGE, edit[0], number, model, Request(name, turns, sampling, prefix))
 
 
 def continued(edit: Edit, parent: Trace, completions: Mapping[str, Mapping[str, Any]], k: int) -> Iterator[Trace]:
-    """The traces that come of a rewrite (rows of TRACES), from its completions (SAMPLED) by id."""
+    """The traces that come of a rewrite (rows of TRACES), from its completions (SAMPLED) by id.
+
+    `fork_step` counts the new trace's steps. `parent` is as in `questions`.
+    """
     _, step, _ = edit
-    for number, name in enumerate(ids(edit, k)):
+    for number, name in enumerate(ids(edit, k, parent.get(_CUT))):
         done = completions[name]
         offsets = offsets_of(done["text"], parent["step_offsets"][: step + 1])
         yield dict.fromkeys(TRACES.names) | {

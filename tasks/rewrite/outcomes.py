@@ -1,6 +1,5 @@
 """What came of each rewrite."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,8 +8,9 @@ import pyarrow as pa
 from schemas.conform import rows
 from schemas.tables import REWRITES
 from tasks.rewrite.continuing import Trace, ids
+from tasks.rewrite.doubts import doubts
 from tasks.rewrite.reading import STAGE, Rewrite
-from tasks.text.steps import split_steps, steps
+from tasks.text.steps import steps
 
 Outcomes = Mapping[str, str]
 """Where a continuation stands, or why it was dropped, by its id."""
@@ -35,13 +35,14 @@ def _outcomes(
     one: Rewrite, traces: Mapping[str, Trace], references: Mapping[str, Any], told: Outcomes, k: int
 ) -> Iterator[dict[str, object]]:
     parent = traces.get(one.trace_id)
-    if parent is None or one.step >= len(parent["step_offsets"]):
+    offsets = one.offsets or (parent and parent["step_offsets"]) or ()
+    if parent is None or one.step >= len(offsets):
         return
-    before = steps(parent["text"], parent["step_offsets"])[one.step]
+    before = steps(parent["text"], offsets)[one.step]
     row = {name: value for name, value in one._asdict().items() if name in REWRITES.names}
     row["round"] = depth(one.trace_id, traces) if one.round is None else one.round
     row |= {"before": before, "reason": doubt(before, one.after, references.get(parent["problem_id"]))}
-    for name in ids(one.edit, k):
+    for name in ids(one.edit, k, one.offsets):
         if name in traces:
             yield row | {"continuation_trace_id": name, "outcome": told.get(name)}
 
@@ -54,14 +55,4 @@ def depth(trace_id: str, traces: Mapping[str, Trace]) -> int:
 
 def doubt(before: str, after: str, reference: str | None) -> str | None:
     """What a person should look at again: a rewritten step that holds the final answer early, or that is several."""
-    found = []
-    if reference and _holds(after, reference) and not _holds(before, reference):
-        found.append("the rewritten step holds the reference answer")
-    if (count := len(split_steps(after.strip()))) > 1:
-        found.append(f"the rewritten step is {count} steps")
-    return "; ".join(found) or None
-
-
-def _holds(text: str, answer: str) -> bool:
-    """Whether the answer stands in the text, not as a part of another word or number."""
-    return re.search(rf"(?<![\w.]){re.escape(answer.strip())}(?!\w|\.\d)", text) is not None
+    return "; ".join(doubts(before, after, reference)) or None

@@ -148,13 +148,15 @@ class OpenAIEngine:
         template = self._template
         if template is None:
             return self._body("/chat/completions", request, limit, _chat(request))
-        if self._context is None:
+        if self._context is None and not request.prefix:
             text = template.text(request.messages, request.prefix)
         else:
+            # With a prefix for the check alone: the server reads the text with a tokenizer of the same kind.
             text, ids = await template.prompt_aside(request.messages, request.prefix)
-            if len(ids) >= self._context:
-                return overflow(request, len(ids), self._context)
-            limit = min(limit, self._context - len(ids))
+            context = self._context or len(ids) + limit
+            if len(ids) >= context:
+                return overflow(request, len(ids), context)
+            limit = min(limit, context - len(ids))
         return self._body("/completions", request, limit, {"prompt": text, "add_special_tokens": False})
 
     def _body(self, path: str, request: Request, limit: int, prompt: dict[str, Any]) -> "_Ask":

@@ -3,10 +3,13 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from schemas.errors import EngineError
 from tasks.engines.contract import Message
@@ -34,6 +37,41 @@ def test_it_ends_in_exactly_the_prefix(template: Template, contents: list[str], 
     text = template.text(messages, prefix)
     assert text.endswith("<|assistant|>" + prefix)
     assert template.tokenizer.decode(template.tokens(text)) == text
+
+
+@given(prefix=st.text(UNICODE, min_size=1))
+def test_tokens_end_in_exactly_the_prefix(template: Template, prefix: str) -> None:
+    prompt = template.prompt((Message("user", "x"),), prefix)
+    assert template.tokenizer.decode(list(prompt.ids)).endswith(prefix)
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "prefix", "read"),
+    [
+        (normalizers.NFC(), "cafe\u0301 is", r"<|assistant|>caf\xe9', not 'cafe\u0301'"),
+        (normalizers.Lowercase(), "So 2", "<|assistant|>s', not 'S'"),
+        (normalizers.Strip(), "So 2 \n", r"not 'So 2 \n'"),
+    ],
+)
+def test_a_tokenizer_that_changes_the_prefix(normalizer: Any, prefix: str, read: str) -> None:
+    """Qwen2.5's is NFC; none of them goes on from another text than it was given."""
+    template = load_template(str(MODEL))
+    backend: Any = template.tokenizer
+    backend.backend_tokenizer.normalizer = normalizer
+    asked = (Message("user", "x"),)
+    with pytest.raises(UnrenderableError) as raised:
+        template.prompt(asked, prefix)
+    assert read in str(raised.value)
+    assert template.prompt(asked, "so") == load_template(str(MODEL)).prompt(asked, "so")
+    assert template.prompt(asked, "").text.endswith("<|assistant|>")
+
+
+def test_a_token_over_the_join_loses_nothing(tmp_path: Path) -> None:
+    merged = Tokenizer(models.BPE({":": 0, ")": 1, ":)": 2}, [(":", ")")]))
+    own = tmp_path / "own.jinja"
+    own.write_text("{{ messages[0]['content'] }}")
+    template = Template(PreTrainedTokenizerFast(tokenizer_object=merged), own.read_text())
+    assert template.prompt((Message("user", ":"),), ")") == (":)", (2,))
 
 
 def test_a_long_prompt_is_the_same_prompt(template: Template) -> None:
