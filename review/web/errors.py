@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from review.web.access import SignInNeededError, Viewer, shown_to
@@ -42,6 +42,7 @@ def handle(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DataError, _unfit)
     app.add_exception_handler(OverflowError, _unfit)
+    app.add_exception_handler(IntegrityError, _clash)
     app.add_exception_handler(OperationalError, _busy)
 
 
@@ -99,6 +100,10 @@ def _invalid(request: Request, exc: Exception) -> Response:
 
 def _unfit(request: Request, _: Exception) -> Response:
     return answer(request, 400, "a value is too large, or of a kind that the store cannot keep")
+
+
+def _clash(request: Request, _: Exception) -> Response:
+    return answer(request, 409, "somebody else did the same, or its opposite, at this moment: look again")
 
 
 def _busy(request: Request, exc: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi import FastAPI
@@ -203,3 +204,15 @@ def test_a_number_that_no_store_holds_is_refused(app: FastAPI, client: TestClien
             session.get(User, number)
 
     assert client.get(f"/api/large/{10**30}").status_code == 400
+
+
+def test_two_who_do_the_same_at_once_get_a_conflict_at_worst(signed_in_either: SignedIn) -> None:
+    client = signed_in_either("ada", Role.ADMIN)
+
+    def add(_: int) -> int:
+        return client.post("/api/admin/users", json={"name": "bob"}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(add, range(4)))
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {400, 409}
