@@ -12,7 +12,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from review.audit import note
-from review.marks import in_steps
 from review.store.models import (
     FINISHED,
     Adjudication,
@@ -26,6 +25,7 @@ from review.store.models import (
     Trace,
     User,
 )
+from review.work.cuts import own_step
 from schemas.errors import ReviewError
 from tasks.ids import content_id
 from tasks.text.steps import steps
@@ -190,7 +190,8 @@ def _candidate(at: int, one: Assignment, round_: Round | None, offsets: Sequence
     if round_ is None or one.state == State.BAD_PROBLEM:
         return Candidate(_letter(at), None, (), None, _with_reason(ending, one.reason))
     ratings: list[Any] = round_.ratings if round_.offsets in (None, list(offsets)) else []
-    first = in_steps(round_.first_wrong, round_.offsets, offsets)
+    marked = round_.first_wrong
+    first = None if marked is None else own_step(offsets, round_.offsets, marked)
     return Candidate(_letter(at), first, tuple(ratings), round_.after, _with_reason(ending, one.reason))
 
 

@@ -1,6 +1,7 @@
 """What of a text was changed, word by word, in bounded time for any text."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -11,6 +12,7 @@ import numpy as np
 Kind = Literal["same", "gone", "new"]
 Piece = tuple[Kind, str]
 _WORD: Final = re.compile(r"\S+|\s+")
+_PLAIN: Final = "\n\t"
 _CELLS: Final = 1_000_000
 """Of the table of common subsequences; beyond it the whole differing middle counts as changed."""
 
@@ -30,6 +32,16 @@ def words(a: str, b: str) -> list[Piece]:
     kept += middle
     kept += [("same", word) for word in old[len(old) - tail :]]
     return [(kind, "".join(word for _, word in run)) for kind, run in groupby(kept, key=itemgetter(0))]
+
+
+def visible(pieces: list[Piece]) -> list[Piece]:
+    """The same, to be looked at: controls and characters of no width, bidi controls too, as their code points."""
+    return [(kind, "".join(map(_visible, text))) for kind, text in pieces]
+
+
+def _visible(char: str) -> str:
+    hides = not char.isprintable() and char not in _PLAIN and unicodedata.category(char) != "Zs"
+    return f"[U+{ord(char):04X}]" if hides else char
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:

@@ -1,6 +1,5 @@
 """What reviewers have done, read from the store in a few queries: the ground of every number on the dashboard."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.orm import Session
 
 from review.store.models import Assignment, Item, Job, JobKind, JobState, Round, Trace
+from review.work.cuts import own_step
 from schemas.tables import Status
 
 
@@ -58,13 +58,6 @@ class Share(NamedTuple):
     def share(self) -> float | None:
         """None of none has no share."""
         return self.right / self.of if self.of else None
-
-
-def in_steps(first_wrong: int | None, own: Sequence[int] | None, offsets: Sequence[int]) -> int | None:
-    """The first wrong step of a reviewer who cut the trace at `own`, in steps that start at `offsets`."""
-    if first_wrong is None or first_wrong < 0 or own is None:
-        return first_wrong
-    return max(bisect_right(offsets, own[first_wrong]) - 1, 0)
 
 
 def marks(session: Session, batch_id: str | None = None) -> list[Mark]:
@@ -139,7 +132,7 @@ def effects(session: Session, batch_id: str | None = None) -> dict[str, tuple[Sh
 
 def _mark(row: tuple[Any, ...]) -> Mark:
     *who, first, own, offsets, characters, seconds, revealed, imported, finished, gold, verdict, suggested, status = row
-    mark = in_steps(first, own, offsets)
+    mark = None if first is None else own_step(offsets, own, first)
     return Mark._make(
         [
             *who,

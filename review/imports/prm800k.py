@@ -83,7 +83,7 @@ class _Taken:
         self.session, self.actor, self.batch = session, actor, batch
         self.items = self.reviews = 0
         self._now = datetime.now(UTC)
-        self._users = {one.name: one.id for one in session.execute(select(User.name, User.id))}
+        self._users: dict[str, int] = dict(session.execute(select(User.name, User.id)).all())
         mine = select(Item.id).where(Item.batch_id == batch.id)
         self._ranks = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
         cuts = select(Trace.item_id, Trace.trace_id, Trace.step_offsets).where(Trace.item_id.in_(mine))
@@ -266,7 +266,7 @@ def _rounds(one: Label, assignment_id: str, now: datetime) -> Iterator[dict[str,
 
 
 def _settled(session: Session, items: list[str]) -> Iterator[Mapping[str, Any]]:
-    """`id`, `state` and `verdict` of items that nobody has decided about, by the rule that holds for reviews made here."""
+    """`id`, `state` and `verdict` of items that nobody has decided about, by the rule for reviews made here."""
     told = (
         select(Item.id, Assignment.state, Round.first_wrong)
         .join(Assignment, Assignment.item_id == Item.id)

@@ -19,6 +19,8 @@ from tasks.ids import content_id
 SPLITTER: Final = "prm800k/1"
 """A step a line, as the file has them; a step may have line breaks of its own."""
 _BAD: Final = -1
+_MOST_OWN: Final = 64
+"""Each is a round, with a trace of its own."""
 _STATES: Final = {
     "solution": State.SUBMITTED,
     "found_error": State.SUBMITTED,
@@ -181,6 +183,8 @@ def _went_on(row: _Row) -> list[Turn]:
         text, rating = _chosen(step)
         wrong = _rejected(step)
         if wrong is not None:
+            if len(turns) == _MOST_OWN:
+                raise UnusableLineError(f"label.steps: more than {_MOST_OWN} are the labeller's own")
             fork = _fork(turns)
             turns.append(_turn(row, [*path, wrong], [*ratings, _BAD], fork)._replace(after=text))
         path.append(text)

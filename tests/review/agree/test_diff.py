@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.diff import Piece, words
+from review.diff import Piece, visible, words
 
 text = st.text(st.sampled_from("ab \n$é\u202e"), max_size=60)
 
@@ -57,3 +57,7 @@ def test_long_hostile_texts_take_bounded_time_and_lose_nothing() -> None:
     assert _sides(words(one, other)) == (one, other)
     assert _sides(words("a b b " * 330, "b a " * 490)) == ("a b b " * 330, "b a " * 490)
     assert time.process_time() - before < 10
+
+
+def test_what_hides_is_shown_by_its_code_point() -> None:
+    assert visible([("new", "a\u202eb\n\u00a0\x07é")]) == [("new", "a[U+202E]b\n\u00a0[U+0007]é")]

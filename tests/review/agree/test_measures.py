@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from review.marks import Mark, Share, Turn, in_steps
+from review.marks import Mark, Share, Turn
 from review.measures import agreed, effect, is_rubber_stamp, numbers, suggested
 from review.store.models import State
 from schemas.tables import Status
@@ -86,16 +84,3 @@ def test_what_was_not_finished_agrees_with_nobody() -> None:
 def test_suggestions_are_counted_by_item() -> None:
     same, other = {"suggestion": 1, "verdict": 1}, {"suggestion": 1, "verdict": -1, "item_id": "i2"}
     assert suggested([_mark("a", **same), _mark("b", **same), _mark("c", **other), _mark("d")]) == (1, 2)
-
-
-@given(st.lists(st.integers(1, 50), min_size=1, unique=True).map(sorted))
-def test_an_own_cut_is_placed_in_the_traces_steps(cuts: list[int]) -> None:
-    offsets = [0, 10, 20, 30]
-    own = [0, *cuts]
-    for step, start in enumerate(own):
-        placed = in_steps(step, own, offsets)
-        assert placed is not None
-        assert offsets[placed] <= start
-        assert placed == 3 or start < offsets[placed + 1]
-    assert in_steps(-1, own, offsets) == -1
-    assert in_steps(2, None, offsets) == 2

@@ -146,7 +146,8 @@ def test_the_labellers_own_steps_of_phase_1_are_rewrites_with_rounds_of_their_ow
 
 
 @pytest.mark.parametrize(
-    ("finish", "state", "item_state"), [("give_up", "gave_up", ItemState.ADJUDICATION), ("bad_problem", "bad_problem", ItemState.FINAL)]
+    ("finish", "state", "item_state"),
+    [("give_up", "gave_up", ItemState.ADJUDICATION), ("bad_problem", "bad_problem", ItemState.FINAL)],
 )
 def test_giving_up_and_bad_problems_are_no_marks(
     database: Database, finish: str, state: str, item_state: ItemState
