@@ -92,8 +92,9 @@ def postgres() -> Iterator[str]:
             subprocess.run([*as_postgres, *command], check=True, capture_output=True, cwd=folder)
 
         data, unsafe = f"{folder}/data", "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        unsafe += " -c timezone=Asia/Kathmandu"  # times come back in UTC all the same
         run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=200 -c timezone=Asia/Kathmandu {unsafe}"
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=200 {unsafe}"
         run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-w", "-t", "120", "-o", options, "start")
         try:
             address = f"postgresql://postgres@127.0.0.1:{port}"

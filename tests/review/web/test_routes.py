@@ -149,6 +149,8 @@ HOSTILE = [
     [["x"] * 50] * 3,
     {"x": {"__proto__": 1}},
 ]
+ALONE = [HOSTILE[0], "x" * 300, -1, 2**31, 2**53, None]
+"""Sent in each field while the others are well."""
 RAW = [
     b"",
     b"null",
@@ -177,7 +179,7 @@ def bodies(route: APIRoute) -> Iterator[bytes]:
     for hostile in HOSTILE if names else []:
         yield json.dumps(dict.fromkeys(names, hostile)).encode()
         plain = dict.fromkeys(names, "1")
-        for name in names if len(names) > 1 else []:
+        for name in names if len(names) > 1 and hostile in ALONE else []:
             yield json.dumps({**plain, name: hostile}).encode()
 
 
