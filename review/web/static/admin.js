@@ -1,8 +1,11 @@
-// Forms that call the server: data-call is where, the fields are the body.
-const csrf = document.querySelector('meta[name="csrf-token"]').content;
+// Forms that call the server: data-call is where, the fields are the body; data-upload takes a file.
+import { ApiError, call } from "/static/api.js";
+import { typeset } from "/static/math.js";
+
 const problem = document.getElementById("problem");
 const told = document.getElementById("told");
 const secret = document.getElementById("secret");
+const preview = document.getElementById("preview");
 
 const READ = {
   json: (text) => JSON.parse(text),
@@ -14,11 +17,15 @@ function fields(form) {
   return Object.fromEntries(given.map((one) => [one.name, (READ[one.dataset.type] ?? String)(one.value)]));
 }
 
-async function call(path, body, type = "application/json") {
-  const headers = { "Content-Type": type, "X-CSRF-Token": csrf };
-  const answer = await fetch(path, { method: "POST", headers, body });
+async function upload(form) {
+  const headers = {
+    "Content-Type": "application/x-ndjson",
+    "X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content,
+  };
+  const body = form.querySelector("input[type=file]").files[0];
+  const answer = await fetch(`${form.dataset.upload}?${new URLSearchParams(fields(form))}`, { method: "POST", headers, body });
   const found = await answer.json();
-  if (!answer.ok) throw new Error(found.message);
+  if (!answer.ok) throw new ApiError(answer.status, found);
   return found;
 }
 
@@ -29,40 +36,40 @@ function done(found) {
   secret.showModal();
 }
 
-for (const button of document.querySelectorAll("[data-preview]")) {
-  button.addEventListener("click", async () => {
-    const text = button.form.elements.text.value;
-    // The server makes it safe, as it does for the reviewers' page.
-    const found = await call(button.dataset.preview, JSON.stringify({ text })).catch((error) => ({ html: "", error }));
-    problem.textContent = found.error?.message ?? "";
-    document.getElementById("preview").innerHTML = found.html;
-  });
-}
-
-document.getElementById("secret-done").addEventListener("click", () => secret.close());
-secret.addEventListener("close", () => location.reload());
-
-function send(form) {
-  if (form.dataset.call) return call(form.dataset.call, JSON.stringify(fields(form)));
-  const query = new URLSearchParams(fields(form));
-  const file = form.querySelector("input[type=file]").files[0];
-  return call(`${form.dataset.upload}?${query}`, file, "application/x-ndjson");
-}
-
-document.addEventListener("submit", async (event) => {
-  const form = event.target;
-  if (!form.dataset.call && !form.dataset.upload) return;
-  event.preventDefault();
-  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
+/** Do it while its button rests; what goes wrong is said. */
+async function tell(button, act) {
   problem.textContent = told.textContent = "";
-  const button = form.querySelector("button");
   button.disabled = true;
   try {
-    done(await send(form));
+    await act();
   } catch (error) {
     problem.textContent = error.message;
     problem.scrollIntoView({ block: "nearest" });
   } finally {
     button.disabled = false;
   }
+}
+
+document.getElementById("secret-done").addEventListener("click", () => secret.close());
+secret.addEventListener("close", () => location.reload());
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.call && !form.dataset.upload) return;
+  event.preventDefault();
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
+  const act = () => (form.dataset.call ? call("POST", form.dataset.call, fields(form)) : upload(form));
+  tell(form.querySelector("button"), async () => done(await act()));
 });
+
+for (const button of document.querySelectorAll("[data-preview]")) {
+  button.addEventListener("click", () => {
+    tell(button, async () => {
+      const found = await call("POST", button.dataset.preview, { text: button.form.elements.text.value });
+      // The server made it safe, as for the reviewers' page.
+      preview.innerHTML = found.html;
+      await typeset(preview);
+    });
+  });
+}
+if (preview) typeset(preview);
