@@ -85,7 +85,8 @@ def _refused(request: Request, exc: Exception) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    told = answer(request, exc.status_code, str(exc.detail), shown_to(request))
+    message = "there is nothing at this address" if exc.detail == "Not Found" else str(exc.detail)
+    told = answer(request, exc.status_code, message, shown_to(request))
     told.headers.update(exc.headers or {})
     return told
 

@@ -203,3 +203,21 @@ def test_what_does_not_fit_is_named_and_not_repeated(database: Database, field: 
     assert answer.status_code == 422
     assert answer.json()["message"].startswith(f"{field}: ")
     assert "my secret" not in answer.text
+
+
+def test_users_change_their_own_password_by_the_old_one(database: Database, signed_in: SignedIn) -> None:
+    client = signed_in("ada")
+    assert "r-" in client.get("/account").text
+    wrong = client.post("/api/account/password", json={"old": "a bad guess", "new": "another password"})
+    assert (wrong.status_code, wrong.json()["message"]) == (400, "name or password is wrong")
+    right = client.post("/api/account/password", json={"old": PASSWORD, "new": "another password"})
+    assert right.status_code == 200
+    assert client.get("/account", follow_redirects=False).status_code == 303
+    assert tried(client, PASSWORD)[0] == 400
+    assert tried(client, "another password")[0] == 200
+
+
+def test_old_passwords_are_guessed_no_faster_from_within(signed_in: SignedIn) -> None:
+    client = signed_in("ada")
+    guess = {"old": "a bad guess", "new": "another password"}
+    assert [client.post("/api/account/password", json=guess).status_code for _ in range(6)] == [400] * 5 + [429]
