@@ -172,9 +172,14 @@ def _fence(_self: RendererHTML, tokens: Any, at: int, _options: Any, _env: Any) 
     return f"{label}<pre><code>{html.escape(tokens[at].content)}</code></pre>\n"
 
 
+def _heading(_self: RendererHTML, tokens: Any, at: int, _options: Any, _env: Any) -> str:
+    """No heading of the page; its marks stay, for GSM8K's answers stand behind `####`."""
+    return f'<p class="heading"><span class="marks">{tokens[at].markup}</span> '
+
+
 _RULES: Final[dict[str, Callable[..., str]]] = {
     "fence": _fence,
-    "heading_open": _tag('<p class="heading">'),
+    "heading_open": _heading,
     "heading_close": _tag("</p>\n"),
     "th_open": _tag("<th>"),
     "td_open": _tag("<td>"),

@@ -111,7 +111,7 @@ def test_what_is_maths(text: str, tex: list[str]) -> None:
         ("a\u202eb", 'a<span class="hidden-char" title="U+202E RIGHT-TO-LEFT OVERRIDE">U+202E</span>b'),
         ("3. *so*\n4. then", "<p>3. <em>so</em><br>\n4. then</p>"),
         ("[a](http://x.test)", "<p>[a](http://x.test)</p>"),
-        ("# Step", '<p class="heading">Step</p>'),
+        ("#### 16", '<p class="heading"><span class="marks">####</span> 16</p>'),
         ("```python\nx<1\n```", '<span class="language">python</span><pre><code>x&lt;1\n</code></pre>'),
         ("|a|\n|-|\n|1|2|", '<pre class="plain">|a|\n|-|\n|1|2|</pre>'),
     ],
