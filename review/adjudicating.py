@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from review.audit import note
+from review.render import markdown_html, step_html
 from review.store.models import (
     FINISHED,
     Adjudication,
@@ -46,7 +47,8 @@ class Candidate(NamedTuple):
     """In the trace's steps; None: nothing that could be taken over."""
     ratings: tuple[int | None, ...]
     """Of each step of the trace; empty where the reviewer cut it otherwise."""
-    after: str | None
+    after_html: str | None
+    """The first wrong step as they rewrote it."""
     exit: str | None
     """How it ended, if not with a mark alone; with the reason that was given."""
 
@@ -69,9 +71,9 @@ class Case(NamedTuple):
     version: int
     batch: str
     state: str
-    question: str
+    question_html: str
     reference: str | None
-    steps: tuple[str, ...]
+    steps_html: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     verdict: int | None
     note: str
@@ -120,9 +122,9 @@ def case(session: Session, item_id: str, user_id: int) -> Case:
         item.version,
         batch.name,
         item.state,
-        item.question,
+        markdown_html(item.question),
         item.reference,
-        tuple(steps(trace.text, trace.step_offsets)),
+        tuple(map(step_html, steps(trace.text, trace.step_offsets))),
         tuple(_candidate(at, one, round_, trace.step_offsets) for at, (one, round_) in enumerate(said)),
         item.verdict,
         last or "",
@@ -192,7 +194,8 @@ def _candidate(at: int, one: Assignment, round_: Round | None, offsets: Sequence
     ratings: list[Any] = round_.ratings if round_.offsets in (None, list(offsets)) else []
     marked = round_.first_wrong
     first = None if marked is None else own_step(offsets, round_.offsets, marked)
-    return Candidate(_letter(at), first, tuple(ratings), round_.after, _with_reason(ending, one.reason))
+    after = None if round_.after is None else step_html(round_.after)
+    return Candidate(_letter(at), first, tuple(ratings), after, _with_reason(ending, one.reason))
 
 
 def _with_reason(ending: str | None, reason: str | None) -> str | None:

@@ -1,15 +1,17 @@
 """What reviewers have done, read from the store in a few queries: the ground of every number on the dashboard."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.orm import Session
 
-from review.store.models import Assignment, Item, Job, JobKind, JobState, Round, Trace
+from review.store.models import Assignment, Audit, Item, Job, JobKind, JobState, Round, Trace
 from review.work.cuts import own_step
 from schemas.tables import Status
+
+MARKED: Final = "marked"
+"""What the audit calls it."""
 
 
 class Mark(NamedTuple):
@@ -94,14 +96,25 @@ def marks(session: Session, batch_id: str | None = None) -> list[Mark]:
 def turns(session: Session, batch_id: str | None = None) -> list[Turn]:
     """All rounds (of a batch) that are marked."""
     told = (
-        select(Round, Trace.step_offsets, Trace.fork_step)
+        select(
+            Round.assignment_id,
+            Round.number,
+            Round.first_wrong,
+            Round.offsets,
+            Round.after.is_not(None),
+            Round.doubts,
+            Round.job_id,
+            Round.effect_id,
+            Trace.step_offsets,
+            Trace.fork_step,
+        )
         .join(Assignment, Assignment.id == Round.assignment_id)
         .join(Item, Item.id == Assignment.item_id)
         .join(Trace, and_(Trace.item_id == Item.id, Trace.trace_id == Round.trace_id))
         .where(Round.first_wrong.is_not(None), _of_batch(batch_id))
         .order_by(Round.assignment_id, Round.number)
     )
-    return [_turn(round_, offsets, fork) for round_, offsets, fork in session.execute(told)]
+    return [_turn(tuple(row)) for row in session.execute(told)]
 
 
 def arrivals(session: Session, batch_id: str | None = None) -> dict[str, Share]:
@@ -130,6 +143,25 @@ def effects(session: Session, batch_id: str | None = None) -> dict[str, tuple[Sh
     }
 
 
+def first_marks(session: Session, batch_id: str | None = None) -> dict[str, int]:
+    """The first wrong step that each assignment was marked with first, as the audit has it, where one is suggested.
+
+    By assignment, in the reviewer's own steps: before they saw the suggestion, if it is shown after the mark.
+    """
+    told = (
+        select(Audit.subject, Audit.details)
+        .join(Assignment, Assignment.id == Audit.subject)
+        .join(Item, Item.id == Assignment.item_id)
+        .where(Audit.action == MARKED, Item.suggestion.is_not(None), _of_batch(batch_id))
+        .order_by(Audit.id)
+    )
+    found: dict[str, int] = {}
+    for name, details in session.execute(told):
+        if details.get("round") == 0:
+            found.setdefault(name, details["first_wrong"])
+    return found
+
+
 def _mark(row: tuple[Any, ...]) -> Mark:
     *who, first, own, offsets, characters, seconds, revealed, imported, finished, gold, verdict, suggested, status = row
     mark = None if first is None else own_step(offsets, own, first)
@@ -151,18 +183,10 @@ def _mark(row: tuple[Any, ...]) -> Mark:
     )
 
 
-def _turn(round_: Round, offsets: Sequence[int], fork: int | None) -> Turn:
-    first = round_.first_wrong if round_.first_wrong is not None else -1
-    last = first + 1 if first >= 0 else len(round_.offsets or offsets)
-    return Turn(
-        round_.assignment_id,
-        round_.number,
-        max(last - (fork or 0), 1),
-        round_.after is not None,
-        tuple(map(str, round_.doubts)),
-        round_.job_id,
-        round_.effect_id,
-    )
+def _turn(row: tuple[Any, ...]) -> Turn:
+    name, number, first, own, rewritten, doubts, job, effect, offsets, fork = row
+    last = first + 1 if first >= 0 else len(own or offsets)
+    return Turn(name, number, max(last - (fork or 0), 1), rewritten, tuple(map(str, doubts)), job, effect)
 
 
 def _of_batch(batch_id: str | None) -> ColumnElement[bool]:

@@ -137,6 +137,21 @@ def suggested(marks: Iterable[Mark]) -> Share:
     return _share(known.values())
 
 
+def moved(marks: Iterable[Mark], first: Mapping[str, int]) -> Share:
+    """Of marks that were otherwise than the suggestion at first, those that are the suggestion in the end.
+
+    Args:
+        marks: the marks as they are.
+        first: as they were at first, by assignment.
+    """
+    differed = [
+        one
+        for one in marks
+        if one.suggestion is not None and one.suggestion != first.get(one.assignment_id, one.suggestion)
+    ]
+    return _share(one.first_wrong == one.suggestion for one in differed)
+
+
 def _share(told: Iterable[bool]) -> Share:
     known = list(told)
     return Share(sum(known), len(known))

@@ -1,4 +1,7 @@
 // Keys and the decision of the adjudication page.
+import { call } from "/static/api.js";
+import { keyOf, typing } from "/static/keys.js";
+import { typeset } from "/static/math.js";
 
 const form = document.querySelector("#decision");
 const rows = [...document.querySelectorAll("#steps tbody tr")];
@@ -32,24 +35,19 @@ function own(step) {
   pick("own");
 }
 
-function typing(event) {
-  const tag = event.target.tagName;
-  const types = tag === "INPUT" && event.target.type !== "radio";
-  return event.isComposing || types || tag === "TEXTAREA" || tag === "SELECT" || event.target.isContentEditable;
-}
-
 document.addEventListener("keydown", (event) => {
-  if ("keysOff" in form.dataset || typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
-  const enter = event.key === "Enter" && !event.target.closest("a, button, summary");
+  const key = keyOf(event);
+  if (key === null || "keysOff" in form.dataset || typing(event.target)) return;
+  const enter = key === "Enter" && !event.target.closest("a, button, summary");
   const acts = {
     j: () => go(at + 1),
     k: () => go(at - 1),
     a: () => pick("none"),
     e: () => own(Math.max(at, 0)),
   };
-  if (/^[1-9]$/.test(event.key)) pickCandidate(Number(event.key));
+  if (/^[1-9]$/.test(key)) pickCandidate(Number(key));
   else if (enter) form.requestSubmit();
-  else if (Object.hasOwn(acts, event.key)) acts[event.key]();
+  else if (Object.hasOwn(acts, key)) acts[key]();
   else return;
   event.preventDefault();
 });
@@ -66,20 +64,6 @@ function decision() {
   return value === "own" && step >= 1 ? { first_wrong: step - 1 } : null;
 }
 
-async function send(body) {
-  const answer = await fetch(`/api/items/${encodeURIComponent(form.dataset.item)}/adjudicate`, {
-    method: "POST",
-    headers: {
-      "Content-Type": "application/json",
-      "X-CSRF-Token": document.querySelector("meta[name=csrf-token]").content,
-    },
-    body: JSON.stringify(body),
-  });
-  const told = await answer.json();
-  if (answer.ok) location.assign(told.next);
-  else problem.textContent = told.message ?? "That could not be saved.";
-}
-
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const chosen = decision();
@@ -87,8 +71,13 @@ form.addEventListener("submit", async (event) => {
     problem.textContent = "Choose a reviewer's mark, or a step, first.";
     return;
   }
-  const note = form.elements.note.value;
-  await send({ version: Number(form.dataset.version), note, ...chosen }).catch(() => {
-    problem.textContent = "The server cannot be reached: nothing was saved. Try again.";
-  });
+  const body = { version: Number(form.dataset.version), note: form.elements.note.value, ...chosen };
+  try {
+    const told = await call("POST", `/api/items/${encodeURIComponent(form.dataset.item)}/adjudicate`, body);
+    location.assign(told.next);
+  } catch (error) {
+    problem.textContent = error.problem?.message ?? String(error);
+  }
 });
+
+await typeset(document.querySelector("main"));
