@@ -66,6 +66,11 @@ class Progress(NamedTuple):
     """Items that too few have finished."""
 
     @property
+    def done(self) -> int:
+        """Items of which nothing is missing."""
+        return self.items - self.left - self.adjudication
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to review or to adjudicate, and nobody is at it."""
         return not (self.left or self.adjudication or self.at_work)
