@@ -1,6 +1,8 @@
 """`tracemill review user`: who may sign in."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,42 +62,43 @@ def list_(db: StoreUrl = DEFAULT) -> None:
 @app.command()
 def password(name: Name, from_input: FromInput = False, db: StoreUrl = DEFAULT) -> None:  # noqa: FBT002
     """Set a new password; it signs the user out everywhere."""
-    from review import users
-
-    _change(db, lambda session: users.set_password(session, ACTOR, name, password_of(from_input=from_input)))
+    with _writing(db) as (session, users):
+        users.set_password(session, ACTOR, name, password_of(from_input=from_input))
     say(f"{name} has a new password")
 
 
 @app.command()
 def role(name: Name, role: Annotated[str, typer.Argument(metavar="ROLE")], db: StoreUrl = DEFAULT) -> None:
     """Give a user another role: reviewer, adjudicator or admin."""
-    from review import users
-
-    _change(db, lambda session: users.set_role(session, ACTOR, name, _role(role)))
+    with _writing(db) as (session, users):
+        users.set_role(session, ACTOR, name, _role(role))
     say(f"{name} is {role} now")
 
 
 @app.command()
 def off(name: Name, db: StoreUrl = DEFAULT) -> None:
     """Let a user in no longer; what they did stays."""
-    from review import users
-
-    _change(db, lambda session: users.switch(session, ACTOR, name, on=False))
+    with _writing(db) as (session, users):
+        users.switch(session, ACTOR, name, on=False)
     say(f"{name} may sign in no longer")
 
 
 @app.command()
 def on(name: Name, db: StoreUrl = DEFAULT) -> None:
     """Let a user in again."""
-    from review import users
-
-    _change(db, lambda session: users.switch(session, ACTOR, name, on=True))
+    with _writing(db) as (session, users):
+        users.switch(session, ACTOR, name, on=True)
     say(f"{name} may sign in again")
 
 
-def _change(db: str, change: "Callable[[Session], None]") -> None:
-    with opened(db) as database, database.writing() as session:
-        change(session)
+@contextmanager
+def _writing(db: str) -> Iterator[tuple["Session", ModuleType]]:
+    """A change of the store, and what changes users, which needs packages that may be missing."""
+    with opened(db) as database:
+        from review import users
+
+        with database.writing() as session:
+            yield session, users
 
 
 def _role(name: str) -> "Role":

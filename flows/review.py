@@ -60,7 +60,10 @@ def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] =
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
             seen = batches.closed_traces(session, found, root)
+            begun = session.scalar(select(Batch.id).where(Batch.name == chosen))
         items = _items(Lake(lake), config, seen)
+        if not items and not begun:
+            raise ReviewError(f"recipe {config.name}: its newest run queues nothing that was not reviewed yet")
         new = batches.NewBatch(chosen, settings, items, found, root, tuple(overrides))
         with database.writing() as session:
             batch = batches.open_batch(session, _ACTOR, new)
