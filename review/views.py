@@ -14,12 +14,12 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from review.config import BatchSettings
+from review.jobs.views import job_view
 from review.render import markdown_html, step_html
-from review.store.models import Assignment, Batch, BatchState, Item, Job, Past, Round, Trace
+from review.store.models import Assignment, Batch, BatchState, Item, Job, JobState, Past, Round, Trace
 from review.wire import (
     AssignmentView,
     EffectView,
-    JobView,
     Lease,
     ProblemView,
     RoundView,
@@ -83,11 +83,6 @@ def lease(assignment: Assignment, now: datetime) -> Lease | None:
     return Lease(token=assignment.lease_token, until=assignment.lease_until.isoformat())
 
 
-def job_view(job: Job) -> JobView:
-    """Where a job stands."""
-    return JobView(id=job.id, kind=job.kind, state=job.state, done=job.done, total=job.total, error=job.error)
-
-
 def trace_view(trace: Trace, cuts: Sequence[int] | None = None, hidden: str | None = None) -> TraceView:
     """A trace, in steps that start at `cuts`, else at its own; a reason that tells what is `hidden` is left out.
 
@@ -143,13 +138,19 @@ def _round(one: Round, seen: _Seen) -> RoundView:
 
 
 def _effect(one: Round, seen: _Seen, continuations: Sequence[Trace]) -> EffectView | None:
+    """The share after the rewrite is told by the continuations themselves, once all are there."""
     if one.after is None:
         return None
-    job = seen.jobs.get(one.effect_id or "")
-    known = {name: Share(right=right, of=of) for name, (right, of) in (job.found if job else {}).items()}
+    asked, counted = seen.jobs.get(one.job_id or ""), seen.jobs.get(one.effect_id or "")
+    found = counted.found if counted else {}
     right = sum(each.status == Status.CORRECT for each in continuations)
-    after = Share(right=right, of=len(continuations)) if continuations else None
-    return EffectView(before=known.get("before"), wrong=known.get("wrong"), after=after)
+    after = (right, len(continuations)) if asked and asked.state == JobState.DONE else None
+    return EffectView(before=_share(found.get("before")), wrong=_share(found.get("wrong")), after=_share(after))
+
+
+def _share(counted: Sequence[int] | None) -> Share | None:
+    """Null also where nothing could be sampled."""
+    return Share(right=counted[0], of=counted[1]) if counted and counted[1] else None
 
 
 def _reference(seen: _Seen) -> str | None:

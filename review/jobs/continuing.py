@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from review.jobs.desk import MODEL, UNSAMPLED, Desk, together
+from review.jobs.desk import MODEL, UNSAMPLED, Desk, keepable, together
 from review.store.models import Trace
 from review.store.once import add_once
 from tasks.asking import Question, record
@@ -21,6 +21,7 @@ from tasks.rewrite.prefix import offsets_of
 from tasks.text.steps import SPLITTER
 
 Json = dict[str, Any]
+_UNKEEPABLE: Final = "the text has a character that cannot be stored: NUL, or half a surrogate pair"
 _KEPT: Final = tuple(name for name in SAMPLED if name != "text")
 
 
@@ -52,8 +53,8 @@ async def _continue(desk: Desk, question: Question, known: Json | None, lost: di
     name = question.request.request_id
     if known is None:
         done = await desk.samples.complete(MODEL, question.request)
-        if done.finish in UNSAMPLED:
-            lost[name] = f"{done.finish}: {done.detail}"
+        if done.finish in UNSAMPLED or not keepable(done.text):
+            lost[name] = f"{done.finish}: {done.detail}" if done.finish in UNSAMPLED else _UNKEEPABLE
             await desk.store([name], found={"lost": dict(lost)})
             return
         known = record(question, done, desk.samples.identity(MODEL))

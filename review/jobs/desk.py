@@ -1,6 +1,7 @@
 """What a job needs to be done: what is asked, by whom it is answered, and where its answers go."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -18,6 +19,7 @@ from tasks.verify.live import Told
 MODEL: Final = "reviewed"
 """What the batch's model is called among a worker's models; there is no other."""
 UNSAMPLED: Final = frozenset({Finish.OVERFLOW, Finish.REFUSED})
+_UNKEPT: Final = re.compile("[\x00\ud800-\udfff]")
 _VIEWED: Final = ("problem_id", "domain", "question", "reference", "tests", "constraints")
 T = TypeVar("T")
 
@@ -90,6 +92,11 @@ def lay_out(session: Session, job: Job) -> tuple[Item, Trace, BatchSettings]:
     """What a job is about."""
     item = session.get_one(Item, job.item_id)
     return item, session.get_one(Trace, (item.id, job.asked["trace_id"])), queue.settings_of(session, item)
+
+
+def keepable(text: str) -> bool:
+    """Whether every store can keep it: PostgreSQL takes no NUL, and half a surrogate pair has no UTF-8."""
+    return _UNKEPT.search(text) is None
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

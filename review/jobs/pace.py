@@ -12,6 +12,8 @@ class Pace:
 
     together: int = 32
     """Jobs of one model in flight."""
+    aside: int = 8
+    """Of these so many at most that nobody waits for: suggestions and effects."""
     poll_s: float = 0.2
     """Between two looks for jobs."""
     lease: timedelta = LEASE

@@ -21,6 +21,7 @@ from schemas.errors import ReviewError
 from tasks.ids import content_id
 
 Json = dict[str, Any]
+ANY: Final = tuple(JobKind)
 LEASE: Final = timedelta(seconds=60)
 ATTEMPTS: Final = 3
 """A job whose servers died so many times is not taken up again by itself."""
@@ -76,13 +77,19 @@ def ensure_suggestion(session: Session, item: Item) -> Job | None:
     return ask(session, item, JobKind.SUGGEST, {"trace_id": item.trace_id})
 
 
-def waiting(session: Session, now: datetime) -> set[str]:
-    """The batches for which something waits to be taken."""
-    found = select(Item.batch_id).join(Job, Job.item_id == Item.id).where(_open(now)).distinct()
-    return set(session.scalars(found))
+def waiting(session: Session, now: datetime, kinds: Collection[JobKind] = ANY) -> set[str]:
+    """The batches for which something of these kinds waits to be taken."""
+    found = select(Item.batch_id).join(Job, Job.item_id == Item.id).where(_open(now), Job.kind.in_(kinds))
+    return set(session.scalars(found.distinct()))
 
 
-def take(session: Session, now: datetime, batches: Collection[str], lease: timedelta = LEASE) -> Job | None:
+def take(
+    session: Session,
+    now: datetime,
+    batches: Collection[str],
+    lease: timedelta = LEASE,
+    kinds: Collection[JobKind] = ANY,
+) -> Job | None:
     """The job to be done next, which is the caller's until its lease runs out; None where none waits.
 
     Continuations come before suggestions, these before effects; of each kind the oldest first.
@@ -90,7 +97,9 @@ def take(session: Session, now: datetime, batches: Collection[str], lease: timed
     theirs = Job.item_id.in_(select(Item.id).where(Item.batch_id.in_(batches)))
     dead = and_(Job.state == JobState.RUNNING, Job.lease_until < now, Job.attempts >= ATTEMPTS)
     session.execute(update(Job).where(theirs, dead).values(**_over(JobState.FAILED), error=_DIED))
-    wanted = select(Job).where(theirs, _open(now)).order_by(_ORDER, Job.created_at, Job.id).limit(1)
+    wanted = (
+        select(Job).where(theirs, _open(now), Job.kind.in_(kinds)).order_by(_ORDER, Job.created_at, Job.id).limit(1)
+    )
     job = session.scalar(wanted.with_for_update(skip_locked=True, of=Job).execution_options(populate_existing=True))
     if job is not None:
         job.state, job.lease_until, job.attempts = JobState.RUNNING, now + lease, job.attempts + 1

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from review.jobs.desk import MODEL, UNSAMPLED, Desk, together
+from review.jobs.desk import MODEL, UNSAMPLED, Desk, keepable, together
 from review.store.models import Item, Rollout
 from review.store.once import add_once
 from schemas.tables import Status
@@ -77,7 +77,7 @@ async def _score(desk: Desk, case: Case, step: int, config: ScoreConfig) -> Scor
 async def _roll(desk: Desk, question: Question, right: dict[str, bool]) -> None:
     name = question.request.request_id
     done = await desk.samples.complete(MODEL, question.request)
-    if done.finish in UNSAMPLED:
+    if done.finish in UNSAMPLED or not keepable(done.text):
         await desk.store([name])
         return
     text = question.request.prefix + done.text

@@ -76,8 +76,8 @@ class Worker(threading.Thread):
         clock = asyncio.get_running_loop().time
         beaten = busy = clock()
         while not self._stopping.is_set() and clock() - busy < self._pace.idle_s:
-            room = len(at_work) < self._pace.together
-            if room and (job := await asyncio.to_thread(self._take)) is not None:
+            kinds = self._kinds(at_work.values())
+            if kinds and (job := await asyncio.to_thread(self._take, kinds)) is not None:
                 at_work[asyncio.create_task(self._do(models, job))] = job
                 continue
             if not await self._landed(at_work):
@@ -128,13 +128,20 @@ class Worker(threading.Thread):
                 self._lives[name] = self._ends.enter_context(LiveVerifier(settings.verify))
             return self._lives[name]
 
-    def _take(self) -> Job | None:
+    def _kinds(self, at_work: Collection[Job]) -> Collection[JobKind]:
+        """What there is room for."""
+        if len(at_work) >= self._pace.together:
+            return ()
+        aside = sum(job.kind != JobKind.CONTINUE for job in at_work)
+        return queue.ANY if aside < self._pace.aside else (JobKind.CONTINUE,)
+
+    def _take(self, kinds: Collection[JobKind] = queue.ANY) -> Job | None:
         now, batches = datetime.now(UTC), self._batches
         with self._database.reading() as session:
-            if not queue.waiting(session, now) & batches:
+            if not queue.waiting(session, now, kinds) & batches:
                 return None
         with self._database.writing() as session:
-            return queue.take(session, now, batches, self._pace.lease)
+            return queue.take(session, now, batches, self._pace.lease, kinds)
 
     def _beat(self, at_work: Mapping[asyncio.Task[bool], Job], loop: asyncio.AbstractEventLoop) -> None:
         """Say that these jobs are being done; what is another server's by now is not gone on with."""

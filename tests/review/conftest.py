@@ -1,17 +1,29 @@
-"""A store of its own for each test, people who may sign in, and the app over it."""
+"""A store of its own for each test, on SQLite or PostgreSQL; people who may sign in, traces, and the app over it."""
 
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
 
 from review import users
 from review.store.database import Database
-from review.store.models import Role
+from review.store.models import Batch, Item, Role, Trace
 from review.web.app import create_app
+from tasks.text.steps import SPLITTER, split_steps
 
 PASSWORD = "correct horse battery"
+QUESTION = "Ann has 2 apples and buys $1 + 2$ more. How many has she?"
+TRACE = "She has 2 apples.\n\nShe buys 1 + 2 = 4 more.\n\nSo she has 6."
 
 
 @pytest.fixture
@@ -43,3 +55,98 @@ def signed_in(database: Database) -> Callable[[str, Role], TestClient]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL that this session starts, without a database's name; `blank` has our tables."""
+    tools = ("initdb", "pg_ctl", "postgres")
+    missing = [one for one in tools if shutil.which(one) is None]
+    assert not missing, (
+        f"{', '.join(missing)} not in PATH: install Debian's postgresql, and link its bin folder's tools"
+    )
+    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory(prefix="tracemill-pg-") as folder, socket.socket() as free:
+        if as_postgres:
+            shutil.chown(folder, "postgres")
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+
+        def run(*command: str) -> None:
+            subprocess.run([*as_postgres, *command], check=True, capture_output=True, cwd=folder)
+
+        data, unsafe = f"{folder}/data", "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=200 {unsafe}"
+        run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-w", "-t", "120", "-o", options, "start")
+        try:
+            address = f"postgresql://postgres@127.0.0.1:{port}"
+            _execute(address, "CREATE DATABASE blank")
+            blank = Database(f"{address}/blank")
+            blank.migrate()
+            blank.close()
+            yield address
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A store with nothing in it, on each kind of server in turn."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("database")
+        return
+    address, name = request.getfixturevalue("postgres"), f"t{secrets.token_hex(8)}"
+    _execute(address, f"CREATE DATABASE {name} TEMPLATE blank")
+    store = Database(f"{address}/{name}")
+    yield store
+    store.close()
+    _execute(address, f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def opened() -> Callable[..., str]:
+    """Opens a batch `maths` with so many items, the last ones gold; `review` settings as the recipe has them."""
+
+    def make(
+        store: Database, items: int = 1, *, gold: int = 0, rounds: int = 8, name: str = "maths", **review: Any
+    ) -> str:
+        if gold:
+            review["gold"] = {"source": {"format": "jsonl", "path": "gold.jsonl"}} | review.get("gold", {})
+        model = {"model": "m"}
+        settings = {"review": review, "model": model, "going_on": {"rounds": rounds, "k": 2}}
+        now = datetime.now(UTC)
+        with store.writing() as session:
+            session.add(Batch(id=name, name=name, settings=settings, opened_at=now))
+            session.flush()
+            for number in range(items):
+                made = {"id": f"{name}-{number:03}", "trace_id": f"trace-{number:03}"}
+                golden = 1 if number >= items - gold else None
+                problem = {"problem_id": f"p{number}", "domain": "math", "question": QUESTION, "reference": "5"}
+                session.add(Item(**made, batch_id=name, rank=number, source="s", gold=golden, **problem))
+                session.flush()
+                cut: dict[str, Any] = {"step_offsets": split_steps(TRACE), "splitter": SPLITTER, "created_at": now}
+                graded = {"status": "incorrect", "answer": "6", "reason": "math: not the same as the reference"}
+                session.add(Trace(item_id=made["id"], trace_id=made["trace_id"], text=TRACE, **cut, **graded))
+        return name
+
+    return make
+
+
+@pytest.fixture
+def people() -> Callable[[Database, int], list[int]]:
+    """Adds so many reviewers; their ids."""
+
+    def make(store: Database, count: int) -> list[int]:
+        with store.writing() as session:
+            return [users.add(session, "tests", f"r{number}", None, Role.REVIEWER).id for number in range(count)]
+
+    return make
+
+
+def _execute(address: str, statement: str) -> None:
+    engine = create_engine(address.replace("://", "+psycopg://") + "/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

@@ -42,7 +42,7 @@ def test_it_ends_in_exactly_the_prefix(template: Template, contents: list[str], 
 @given(prefix=st.text(UNICODE, min_size=1))
 def test_tokens_end_in_exactly_the_prefix(template: Template, prefix: str) -> None:
     prompt = template.prompt((Message("user", "x"),), prefix)
-    assert template.tokenizer.decode(list(prompt.ids)).endswith(prefix)
+    assert str(template.tokenizer.decode(list(prompt.ids))).endswith(prefix)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,10 @@ def test_a_tokenizer_that_changes_the_prefix(normalizer: Any, prefix: str, read:
     assert template.prompt(asked, "").text.endswith("<|assistant|>")
 
 
-def test_a_token_over_the_join_loses_nothing(tmp_path: Path) -> None:
+def test_a_token_over_the_join_loses_nothing() -> None:
     merged = Tokenizer(models.BPE({":": 0, ")": 1, ":)": 2}, [(":", ")")]))
-    own = tmp_path / "own.jinja"
-    own.write_text("{{ messages[0]['content'] }}")
-    template = Template(PreTrainedTokenizerFast(tokenizer_object=merged), own.read_text())
+    fast: Any = PreTrainedTokenizerFast
+    template = Template(fast(tokenizer_object=merged), "{{ messages[0]['content'] }}")
     assert template.prompt((Message("user", ":"),), ")") == (":)", (2,))
 
 
