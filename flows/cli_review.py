@@ -155,6 +155,24 @@ def sweep(db: StoreUrl = DEFAULT) -> None:
     say(f"closed: {', '.join(closed) or 'none'}")
 
 
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="JSON lines, as PRM800K's.")
+    ],
+    name: Annotated[str, typer.Option(help="The batch's.")],
+    db: StoreUrl = DEFAULT,
+) -> None:
+    """Take labels in PRM800K's format in as review history, so that they can be adjudicated."""
+    with opened(db) as database, database.writing() as session, file.open("rb") as lines:
+        from review.imports.prm800k import import_file
+
+        found = import_file(session, ACTOR, name, lines)
+    for line, reason in found.unusable[:10]:
+        say(f"{file}:{line}: {reason}")
+    say(f"{found.items:,} new traces, {found.reviews:,} reviews; {len(found.unusable):,} lines were of no use")
+
+
 @app.command("verify-audit")
 def verify_audit(db: StoreUrl = DEFAULT) -> None:
     """Check that no row of the audit was changed or left out; exit 2 if one was."""

@@ -38,10 +38,10 @@ def opened(db: str) -> Iterator["Database"]:
     """
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise ReviewError(f"reviewing needs {', '.join(missing)}: pip install 'tracemill[review]'")
-    from flows.review import store
+    from flows.store import store
 
     os.environ[STORE] = db
-    with store(db) as database:
+    with store() as database:
         yield database
 
 

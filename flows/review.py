@@ -6,8 +6,7 @@ environment variable TRACEMILL_REVIEW_DB names: an address with a password in it
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,17 +20,16 @@ from flows.curate import curate
 from flows.queued import gold, queued, settings_of
 from flows.recipes import resolve, sections
 from flows.refresh import refresh
+from flows.store import store
 from review import batches
 from review.export import place, write
 from review.jobs.queue import ensure_suggestion
-from review.store.database import DEFAULT_URL, Database
 from review.store.models import Batch, Item
 from review.work.claiming import expire
 from schemas.errors import LakeError, ReviewError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
 
-STORE: Final = "TRACEMILL_REVIEW_DB"
 OPENED: Final = "tracemill.review.opened"
 REVIEWED: Final = "tracemill.review.reviewed"
 RESOURCE: Final = "tracemill.review."
@@ -104,13 +102,17 @@ def after_review(batch: str) -> ReleaseManifest:
 
 @flow(name="sweep-reviews", flow_run_name="sweep reviews", persist_result=False)
 def sweep_reviews() -> list[str]:
-    """Close the batches that are done or whose time is up; gives their names."""
+    """Close the batches that are done or whose time is up, but imported ones; gives their names."""
     now = datetime.now(UTC)
     with store() as database:
         with database.writing() as session:
             expire(session, now)
             late = {one.id for one in batches.overdue(session, now)}
-            done = [(one, _why(one.id in late, batches.progress(session, one, now))) for one in batches.opened(session)]
+            done = [
+                (one, _why(one.id in late, batches.progress(session, one, now)))
+                for one in batches.opened(session)
+                if one.recipe
+            ]
             closed = [(one, why) for one, why in done if why]
             for one, why in closed:
                 batches.close(session, _ACTOR, one, why)
@@ -127,21 +129,6 @@ def configured(recipe: str, overrides: Sequence[str]) -> CurationConfig:
         RecipeError: there is no such recipe, or it is wrong.
     """
     return resolve(recipe, overrides, RefreshConfig if "generate" in sections(recipe) else CurateConfig)
-
-
-@contextmanager
-def store(url: str | None = None) -> Iterator[Database]:
-    """The reviewers' store, brought to this version's form.
-
-    Raises:
-        StoreError: it cannot be opened.
-    """
-    database = Database(url or os.environ.get(STORE) or DEFAULT_URL)
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.close()
 
 
 def announce(event: str, batch: Batch) -> None:

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from flows.refresh import refresh
-from flows.review import OPENED, RESOURCE, REVIEWED, STORE, after_review, open_review, store, sweep_reviews
+from flows.review import OPENED, RESOURCE, REVIEWED, after_review, open_review, sweep_reviews
+from flows.store import STORE, store
 from review import batches, users
 from review.jobs.runner import Runner
 from review.store.database import Database

@@ -32,11 +32,11 @@ def actions(session: Session) -> list[str]:
     return list(session.scalars(select(Audit.action).order_by(Audit.id)))
 
 
-def test_the_same_again_adds_nothing_and_new_rows_join(database: Database) -> None:
+def test_the_same_again_adds_nothing_and_new_rows_join(either: Database) -> None:
     for given in (new(1, 2), new(1, 2), new(2, 3)):
-        with database.writing() as session:
+        with either.writing() as session:
             batch = batches.open_batch(session, "ann", given)
-    with database.reading() as session:
+    with either.reading() as session:
         found = session.scalars(select(Item).order_by(Item.rank)).all()
         trace = session.get_one(Trace, (found[0].id, "t1"))
         assert [one.trace_id for one in found] == ["t1", "t2", "t3"]
@@ -46,8 +46,8 @@ def test_the_same_again_adds_nothing_and_new_rows_join(database: Database) -> No
     assert (trace.sampled["model"], trace.sampled["temperature"], trace.sampled["seed"]) == ("tiny", 0.5, None)
 
 
-def test_what_cannot_be_opened(database: Database) -> None:
-    with database.writing() as session:
+def test_what_cannot_be_opened(either: Database) -> None:
+    with either.writing() as session:
         batch = batches.open_batch(session, "ann", new(1))
         for bad in ("", "a b", "../x", "x" * 201):
             with pytest.raises(ReviewError, match="a name has letters"):
@@ -62,25 +62,25 @@ def test_what_cannot_be_opened(database: Database) -> None:
             batches.find(session, "c")
 
 
-def test_a_text_that_no_store_keeps_is_left_out(database: Database) -> None:
+def test_a_text_that_no_store_keeps_is_left_out(either: Database) -> None:
     broken = item(2)
     broken = broken._replace(trace={**broken.trace, "text": "a\x00b"})
-    with database.writing() as session:
+    with either.writing() as session:
         batch = batches.open_batch(session, "ann", new(1)._replace(items=[item(1), broken]))
         (told,) = session.scalars(select(Audit.details).where(Audit.action == "items added"))
         assert (batches.progress(session, batch).items, told) == (1, {"items": 1, "left_out": 1})
 
 
-def test_settings_and_overrides_follow_the_recipe(database: Database) -> None:
-    with database.writing() as session:
+def test_settings_and_overrides_follow_the_recipe(either: Database) -> None:
+    with either.writing() as session:
         batches.open_batch(session, "ann", new(1))
         batch = batches.open_batch(session, "ann", new(1, review={"overlap": 2}, overrides=("queue.count=5",)))
         assert (batch.settings["review"]["overlap"], batch.overrides) == (2, ["queue.count=5"])
         assert actions(session)[-1] == "batch changed"
 
 
-def test_closing_and_opening_again(database: Database) -> None:
-    with database.writing() as session:
+def test_closing_and_opening_again(either: Database) -> None:
+    with either.writing() as session:
         batch = batches.open_batch(session, "ann", new(1, review={"within_days": 2}))
         due = batch.opened_at + timedelta(days=2)
         assert batch.deadline == due
@@ -98,9 +98,9 @@ def test_closing_and_opening_again(database: Database) -> None:
         assert actions(session)[-2:] == ["batch closed", "batch reopened"]
 
 
-def test_progress(database: Database) -> None:
+def test_progress(either: Database) -> None:
     now = datetime.now(UTC)
-    with database.writing() as session:
+    with either.writing() as session:
         given = new(1, 2, 3, 4)
         batch = batches.open_batch(session, "ann", given._replace(items=[*given.items, item(9, gold=0)]))
         user = users.add(session, "tests", "owl", None, Role.REVIEWER)

@@ -65,9 +65,9 @@ def reviewed(session: Session, item: Item, name: str, state: State, *rounds: dic
 
 
 @pytest.fixture
-def session(database: Database) -> Any:
+def session(either: Database) -> Any:
     """Three items: one with two rounds of owl's and one of elk's, one whose problem is bad, a gold one."""
-    with database.writing() as session:
+    with either.writing() as session:
         opened(session)
         gold, second, first = session.scalars(select(Item).order_by(Item.rank))
         job = Job(id="j", item_id=first.id, kind=JobKind.CONTINUE, asked={}, state=JobState.DONE, created_at=NOW)
