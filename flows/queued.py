@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, Field, ValidationError
 
 from flows.config import CurationConfig
 from review.batches import NewItem
@@ -16,18 +17,28 @@ from schemas.tables import Domain, Status
 from tasks.engines.models import ModelConfig
 from tasks.ids import content_id, question_id
 from tasks.lake import Lake
+from tasks.plugins import explain
 from tasks.prompts import Prompting
 from tasks.references import with_references
 from tasks.reviews import REVIEWERS
 from tasks.rewrite.config import GoingOn
 from tasks.score.scores import ROLLOUTS
-from tasks.sources import Row, read_rows
+from tasks.sources import read_rows
 
 _ABOUT_STEPS: Final = frozenset({ROLLOUTS, REVIEWERS})
 _SAID: Final = ["trace_id", "verifier", "status", "extracted_answer", "first_wrong_step", "reason"]
 _GAP: Final = "\n\n"
 _GIVEN: Final = "given"
 """The splitter of a gold trace: its source cut it."""
+
+
+class _Gold(BaseModel):
+    """A row as ProcessBench has them; what else is in it is no matter."""
+
+    problem: str = Field(min_length=1)
+    steps: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    label: int
+    final_answer_correct: bool | None = None
 
 
 def settings_of(config: CurationConfig) -> BatchSettings:
@@ -51,8 +62,8 @@ def settings_of(config: CurationConfig) -> BatchSettings:
 
 def queued(lake: Lake, tables: Tables, leave_out: Collection[str]) -> list[NewItem]:
     """The traces of a run's queue, of each round the best first, without those to leave out."""
-    order = [("rank", "ascending"), ("trace_id", "ascending")]
-    rows = [row for row in lake.rows(tables, "queue").sort_by(order).to_pylist() if row["trace_id"] not in leave_out]
+    queue = lake.rows(tables, "queue").sort_by([("rank", "ascending"), ("trace_id", "ascending")])
+    rows = [row for row in queue.to_pylist() if row["trace_id"] not in leave_out]
     ids = pa.array([row["trace_id"] for row in rows], pa.string())
     traces = _by_id(_those(lake.rows(tables, "traces"), "trace_id", ids), "trace_id")
     asked = with_references(lake.rows(tables, "problems"), lake.rows(tables, "references"))
@@ -104,19 +115,20 @@ def _told(said: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _golden(config: GoldConfig) -> Iterator[NewItem]:
     for row in read_rows(config.source):
-        problem, steps, label = (row.values.get(name) for name in ("problem", "steps", "label"))
-        whole = isinstance(steps, list) and steps and all(isinstance(one, str) and one for one in steps)
-        if row.fault or not isinstance(problem, str) or not whole or not isinstance(label, int):
-            raise SourceError(f"{row.place}: no gold trace: it needs `problem`, `steps` and `label`")
-        if not -1 <= label < len(steps):
-            raise SourceError(f"{row.place}: `label` is {label}, and there are {len(steps)} steps, from 0")
-        yield _gold_item(row, problem, steps, label)
+        try:
+            one = _Gold.model_validate(row.values)
+        except ValidationError as exc:
+            raise SourceError(f"{row.place}: no gold trace: {explain(exc)}") from exc
+        if not -1 <= one.label < len(one.steps):
+            raise SourceError(f"{row.place}: `label` is {one.label}, and there are {len(one.steps)} steps, from 0")
+        yield _gold_item(one, row.number + 1)
 
 
-def _gold_item(row: Row, problem: str, steps: list[str], label: int) -> NewItem:
-    parts = [*(step + _GAP for step in steps[:-1]), steps[-1]]
+def _gold_item(one: _Gold, rank: int) -> NewItem:
+    problem, steps, label, right = one.problem, one.steps, one.label, one.final_answer_correct
+    parts = [f"{step}{_GAP}" for step in steps[:-1]] + [steps[-1]]
     starts = [sum(map(len, parts[:at])) for at in range(len(parts))]
-    stands = {True: Status.CORRECT, False: Status.INCORRECT}.get(row.values.get("final_answer_correct"))
+    stands = Status.UNVERIFIABLE if right is None else Status.CORRECT if right else Status.INCORRECT
     trace = {
         "trace_id": content_id("gold", problem, *steps),
         "text": "".join(parts),
@@ -126,8 +138,7 @@ def _gold_item(row: Row, problem: str, steps: list[str], label: int) -> NewItem:
     }
     asked = {"problem_id": question_id(Domain.MATH, problem), "domain": Domain.MATH.value, "question": problem}
     nothing = dict.fromkeys(("reference", "tests", "constraints"))
-    rank = row.number + 1
-    return NewItem(asked | nothing, trace, rank, status=(stands or Status.UNVERIFIABLE).value, gold=label)
+    return NewItem(asked | nothing, trace, rank, status=stands.value, gold=label)
 
 
 def _those(table: pa.Table, column: str, ids: pa.StringArray) -> pa.Table:

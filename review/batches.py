@@ -66,6 +66,11 @@ class Progress(NamedTuple):
     """Items that too few have finished."""
 
     @property
+    def done(self) -> int:
+        """Items of which nothing is missing."""
+        return self.items - self.left - self.adjudication
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to review or to adjudicate, and nobody is at it."""
         return not (self.left or self.adjudication or self.at_work)
@@ -136,7 +141,7 @@ def progress(session: Session, batch: Batch, now: datetime | None = None) -> Pro
     """How many items are how far."""
     mine = (Item.batch_id == batch.id, Item.gold.is_(None))
     by_state = select(Item.state, func.count()).where(*mine).group_by(Item.state)
-    states = dict(session.execute(by_state).tuples().all())
+    states: dict[str, int] = {row[0]: row[1] for row in session.execute(by_state)}
     working = (Assignment.state.in_(AT_WORK), Assignment.lease_until > (now or datetime.now(UTC)))
     at_work = select(func.count(Assignment.item_id.distinct())).join(Item).where(*mine, *working)
     return Progress(

@@ -23,9 +23,9 @@ from review.store.models import (
     Trace,
     User,
 )
-from tasks.lake import Lake
 from tasks.reviews import path_of
 from tasks.rewrite.continuing import SAMPLED
+from tasks.storage import Storage
 
 _TOGETHER: Final = 200
 """Items that are read together."""
@@ -63,8 +63,13 @@ def lines(session: Session, batch: Batch) -> Iterator[dict[str, Any]]:
                 yield _line(batch, items[name], assignment, one, told) | {"reviewer": reviewer}
 
 
-def put(session: Session, batch: Batch, lake: Lake) -> int:
-    """Write a batch's lines into the lake, in place of what was written of it before; how many."""
+def place(batch: Batch) -> str:
+    """Where a batch's lines lie in its lake."""
+    return path_of(batch.name if NAME.fullmatch(batch.name) else batch.id)
+
+
+def write(session: Session, batch: Batch, storage: Storage, path: str) -> int:
+    """Write a batch's lines, all or nothing, in place of what was written of it before; how many."""
     count = 0
 
     def encoded() -> Iterator[bytes]:
@@ -73,8 +78,7 @@ def put(session: Session, batch: Batch, lake: Lake) -> int:
             count += 1
             yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
-    name = batch.name if NAME.fullmatch(batch.name) else batch.id
-    lake.storage.stream(path_of(name), encoded())
+    storage.stream(path, encoded())
     return count
 
 
