@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from alembic import command
@@ -15,7 +16,9 @@ from schemas.errors import StoreError
 
 DEFAULT_URL: Final = "sqlite:///data/review.db"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+_PATIENCE: Final = 15.0
+"""Seconds that a writer waits for another one."""
+_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_PATIENCE * 1000:.0f}")
 
 
 class Database:
@@ -38,6 +41,7 @@ class Database:
             shown = url.rsplit("@", maxsplit=1)[-1]
             raise StoreError(f"review store: {shown}: {exc}; give sqlite:///FILE or postgresql://…") from exc
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writing = Lock()
         if self.is_sqlite:
             _sqlite(self.engine)
 
@@ -67,11 +71,17 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A transaction that is committed at the end, or undone if something is raised.
 
-        On SQLite it begins IMMEDIATE: one writer at a time, and what it reads stays true until it commits.
+        On SQLite it begins IMMEDIATE: one writer at a time, and what it reads stays true until it commits. Threads wait
+        for each other here, for SQLite lets them sleep up to 100 ms before they look again.
         """
         engine = self.engine.execution_options(tracemill_write=True)
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        mine = self.is_sqlite and self._writing.acquire(timeout=_PATIENCE)
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            if mine:
+                self._writing.release()
 
     def close(self) -> None:
         """Give all connections back."""

@@ -36,6 +36,8 @@ from tasks.ids import content_id
 GRACE: Final = timedelta(seconds=5)
 """A lease's place stays taken so much longer: what was sent in time may be stored a little later."""
 
+_UNFINISHED: Final = (*sorted(AT_WORK), State.EXPIRED)
+
 
 def claim(session: Session, user_id: int, now: datetime, batch: str | None = None) -> Assignment | None:
     """The trace that this user works on next, of one batch (its id or name) or of any open one; None: nothing is left.
@@ -48,7 +50,7 @@ def claim(session: Session, user_id: int, now: datetime, batch: str | None = Non
         ReviewError: there is no such batch that is open.
     """
     batches = _turn(session, batch)
-    for one in batches:
+    for one in batches if _has_unfinished(session, user_id) else []:
         if found := _own(session, one, user_id, now):
             return _leased(session, found, now, lease_of(one))
     for one in batches:
@@ -95,15 +97,20 @@ def _turn(session: Session, batch: str | None) -> Sequence[Batch]:
     return sorted(found, key=lambda one: (one.opened_at, one.id))
 
 
+def _has_unfinished(session: Session, user_id: int) -> bool:
+    """Seldom: most claims follow a finished trace, and looking closer costs more."""
+    mine = exists().where(Assignment.user_id == user_id, Assignment.state.in_(_UNFINISHED))
+    return bool(session.scalar(select(mine)))
+
+
 def _own(session: Session, batch: Batch, user_id: int, now: datetime) -> Assignment | None:
     mine = Assignment.user_id == user_id
-    unfinished = Assignment.state.in_([*AT_WORK, State.EXPIRED])
     held = and_(Assignment.state.in_(AT_WORK), Assignment.lease_until > now)
     free = and_(_handed_out(), _room(settings_of(batch).review.overlap, now, user_id))
     wanted = (
         select(Assignment)
         .join(Item)
-        .where(Item.batch_id == batch.id, mine, unfinished, or_(held, free))
+        .where(Item.batch_id == batch.id, mine, Assignment.state.in_(_UNFINISHED), or_(held, free))
         .order_by(case((held, 0), else_=1), Assignment.changed_at.desc(), Assignment.id)
         .limit(1)
     )
@@ -128,11 +135,19 @@ def _new(session: Session, batch: Batch, user_id: int, now: datetime) -> Assignm
     due = _gold_is_due(session, batch, user_id, review)
     for which in [Item.gold.is_not(None), ordinary] if due else [ordinary]:
         if found := _hand_out(session, batch, user_id, which, now):
-            first = session.get_one(Item, found.item_id).trace_id
-            session.add(Round(assignment_id=found.id, number=0, trace_id=first, opened_at=now))
-            session.flush()
+            _open_round(session, found, now)
             return found
     return None
+
+
+def _open_round(session: Session, one: Assignment, now: datetime) -> None:
+    values: dict[str, Any] = {
+        "assignment_id": literal(one.id),
+        "number": literal(0),
+        "trace_id": Item.trace_id,
+        "opened_at": literal(now, Utc()),
+    }
+    session.execute(insert(Round).from_select(list(values), select(*values.values()).where(Item.id == one.item_id)))
 
 
 def _hand_out(
