@@ -31,7 +31,7 @@ def doubts(before: str, after: str, reference: str | None, reference_solution: s
         reference_solution: the problem's solution, where one is known.
     """
     found = shared.doubts(before, after, reference)
-    if reference_solution and _copies(after, reference_solution) and not _copies(before, reference_solution):
+    if reference_solution and _copies(before, after, reference_solution):
         found.append(f"the rewritten step repeats {_RUN} words or more of the reference solution")
     if _CONCLUDES.search(after) and not _CONCLUDES.search(before):
         found.append("the rewritten step gives the final answer, which the old one did not")
@@ -45,8 +45,14 @@ def doubts(before: str, after: str, reference: str | None, reference_solution: s
     return found
 
 
-def _copies(text: str, solution: str) -> bool:
-    return bool(_runs(text) & _runs(solution))
+def _copies(before: str, after: str, solution: str) -> bool:
+    """Whether it holds runs of words of the solution that the old step had not, not even with other numbers."""
+    old = set(map(_shape, _runs(before)))
+    return any(_shape(run) not in old for run in _runs(after) & _runs(solution))
+
+
+def _shape(run: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("0" if word.isdigit() else word for word in run)
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -57,6 +57,9 @@ def test_a_reference_solution_that_is_pasted() -> None:
     assert doubts("48 / 2 = 20", pasted, None, SOLUTION) == told
     assert doubts(pasted, pasted.replace("In May", "So"), None, SOLUTION) == []
     assert doubts("48 / 2 = 20", "48 / 2 = 24", None, SOLUTION) == []
+    first = SOLUTION.partition(",")[0]
+    assert doubts(first.replace("24", "25"), first, None, SOLUTION) == []
+    assert told[0] in doubts(first.replace("24", "25"), SOLUTION, None, SOLUTION)
 
 
 @given(before=st.text(), after=st.text(), reference=st.none() | st.text())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import shutil
 import socket
 import threading
 import time
@@ -150,6 +151,19 @@ def test_a_tokenizer_here_renders_the_prompt_here(server: Server) -> None:
     assert server.bodies[0]["prompt"] == "<|user|>hi<|end|><|assistant|>So \n"
     assert server.bodies[0]["add_special_tokens"] is False
     assert not {"stop", "seed", "messages"} & server.bodies[0].keys()
+
+
+def test_a_prefix_that_the_tokenizer_changes_is_not_sent(server: Server, tmp_path: Path) -> None:
+    """Though the server's context is unknown, so that nothing else has to be tokenized here."""
+    shutil.copytree(MODEL, tmp_path / "nfc")
+    told = json.loads((tmp_path / "nfc/tokenizer.json").read_text())
+    (tmp_path / "nfc/tokenizer.json").write_text(json.dumps(told | {"normalizer": {"type": "NFC"}}))
+    asked = [request("changed", "cafe\u0301 "), request("kept", "caf\u00e9 ")]
+    done = ask(config(server, tokenizer=str(tmp_path / "nfc")), *asked)
+    assert done["changed"].finish is Finish.REFUSED
+    assert "does not keep the text to go on from" in done["changed"].detail
+    assert done["kept"].finish is Finish.STOP
+    assert len(server.bodies) == 1
 
 
 def test_a_json_schema_goes_along_whoever_renders_the_prompt(server: Server) -> None:
