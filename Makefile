@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Both start from a bare checkout. `make test-vllm` tests on vLLM.
+# Three commands matter: `make demo`, `make review` and `make test`. All start from a bare checkout. `make test-vllm` tests on vLLM.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,10 +6,15 @@ VENV_VLLM ?= .venv-vllm
 BIN_VLLM := $(VENV_VLLM)/bin
 PIP := pip -qq --disable-pip-version-check
 
-.PHONY: demo test test-vllm improve check install clean
+.PHONY: demo review test test-vllm improve check install clean
 
 demo: $(VENV)/installed  ## generate problems and traces with the bundled model, and curate them into a release
 	$(BIN)/tracemill refresh demo
+
+review: $(VENV)/installed  ## the review page over the demo's traces, with the bundled model behind it
+	$(BIN)/tracemill stats demo --json >/dev/null 2>&1 || $(BIN)/tracemill refresh demo
+	$(BIN)/tracemill review open demo
+	$(BIN)/tracemill review serve --demo
 
 test: check  ## every check and every test
 	sh tests/system-packages.sh

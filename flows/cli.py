@@ -3,15 +3,15 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.environment import quiet_prefect, reachable
+from flows.cli_review import app as review
+from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(review, name="review")
 console: Final = Console(highlight=False)
 
 Recipe = Annotated[
@@ -37,7 +38,6 @@ Settings = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEFAULT_LAKE: Final = "data/lake"
-Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -59,8 +59,9 @@ def curate(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []
 
     _check(recipe, settings, CurateConfig)
     from flows.curate import curate as flow
+    from flows.terminal import watched
 
-    _show(_watched(lambda: flow(recipe, lake, settings)), lake)
+    _show(watched(console, lambda: flow(recipe, lake, settings)), lake)
 
 
 @app.command()
@@ -80,8 +81,9 @@ def refresh(
 
     _check(recipe, settings, RefreshConfig)
     from flows.refresh import refresh as flow
+    from flows.terminal import watched
 
-    _show(_watched(lambda: flow(recipe, lake, settings, target_accepted, sample)), lake)
+    _show(watched(console, lambda: flow(recipe, lake, settings, target_accepted, sample)), lake)
 
 
 @app.command("import")
@@ -91,9 +93,10 @@ def import_(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = [
 
     _check(recipe, settings, CurateConfig)
     from flows.curate import import_traces
+    from flows.terminal import watched
     from tasks.lake import Lake
 
-    tables = _watched(lambda: import_traces(recipe, lake, settings))
+    tables = watched(console, lambda: import_traces(recipe, lake, settings))
     for name, refs in tables.items():
         console.print(f"{name}: {Lake(lake).row_count(refs):,} rows")
 
@@ -203,15 +206,6 @@ def _show(release: "ReleaseManifest", lake: str) -> None:
     terminal.show(console, release.summary)
     place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
     console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
-
-
-def _watched(run: Callable[[], Result]) -> Result:
-    """Run a flow with progress on the terminal."""
-    from flows.terminal import TerminalWatcher
-    from tasks.progress import watched_by
-
-    with TerminalWatcher(console) as watcher, watched_by(watcher), reachable():
-        return run()
 
 
 if __name__ == "__main__":

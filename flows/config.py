@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from review.config import ReviewConfig
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig
@@ -15,10 +16,12 @@ from tasks.export.tokens import check
 from tasks.generate.config import GenerateConfig
 from tasks.ingest.config import IngestConfig
 from tasks.judge.judges import Judge, judges
+from tasks.label.config import LabelConfig
 from tasks.personas.personas import PersonasConfig
 from tasks.preferences.pairs import PairsConfig
 from tasks.problems.config import ProblemsConfig
 from tasks.prompts import Prompting
+from tasks.reviews import REVIEWERS
 from tasks.rewrite.config import RewriteConfig
 from tasks.score.config import ScoreConfig
 from tasks.score.scores import ROLLOUTS
@@ -48,6 +51,9 @@ class CurationConfig(ConfigBase):
         default=(), description="selectors, one after another: `- quality: {}`, `- pass_rate: {most: 0.9}`"
     )
     queue: QueueConfig | None = Field(default=None, description="wrong traces that people look at first; null: none")
+    review: ReviewConfig | None = Field(
+        default=None, description="how people review the queue on the review page: `tracemill review open`"
+    )
     rewrite: RewriteConfig | None = Field(
         default=None, description="steps that people have rewritten: a model goes on from them, which makes new traces"
     )
@@ -55,6 +61,10 @@ class CurationConfig(ConfigBase):
         default=None,
         description="score the steps of verified traces by what continuations of them come to; such verdicts say which "
         "step is the first wrong one and have no part in where a trace stands",
+    )
+    labels: LabelConfig | None = Field(
+        default=None,
+        description="verdicts of the review page's reviewers on steps; they have no part in where a trace stands",
     )
     preferences: PairsConfig = PairsConfig()
     export: ExportConfig = ExportConfig()
@@ -84,6 +94,8 @@ class CurationConfig(ConfigBase):
         configured(self.select)
         if self.queue and self.queue.judge is not None:
             _among("queue.judge", self.queue.judge, "judges", self.judges)
+        if self.review and not self.queue:
+            raise RecipeError("review: nothing is queued to be reviewed; add `queue: {count: 50}`")
         return self
 
     @model_validator(mode="after")
@@ -104,7 +116,7 @@ class CurationConfig(ConfigBase):
         appointed = self.appointed()
         for name, one in appointed.items():
             _among(f"judges.{name}.{one.kind_name}.model", one.config.model, "models", self.models)
-        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS} & set(appointed)):
+        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS, REVIEWERS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
         self.verify.rule.check(list(self.verify.verifiers), deciding)

@@ -37,6 +37,15 @@ def names() -> dict[str, str]:
     return {path.stem: str(_read(path).get("description", "")) for path in sorted((DATA / "recipes").glob("*.yaml"))}
 
 
+def sections(recipe: str) -> frozenset[str]:
+    """What a recipe says something about, by its outermost keys.
+
+    Raises:
+        RecipeError: there is no such recipe, or it is not YAML.
+    """
+    return frozenset(_read(_find(recipe)))
+
+
 def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Config:
     """Read a recipe, apply `key.key=value` overrides (values are YAML) and validate.
 

@@ -7,6 +7,7 @@ from schemas.refs import Tables, added, joined
 from tasks.decontaminate.task import canaries, decontaminate
 from tasks.dedupe.task import dedupe_traces
 from tasks.engines.flight import Streams
+from tasks.label.task import label
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
 from tasks.score.scores import Accepts
@@ -36,6 +37,8 @@ def sifted(
     chosen = added(kept, select(store, kept, config.select), queue(store, kept, config.queue))
     if config.score:
         chosen = added(chosen, score(store, chosen, config.score, models, live, config.prompts))
+    if config.labels:
+        chosen = added(chosen, label(store, chosen, config.labels))
     paired = added(chosen, preferences(store, chosen, config.preferences))
     counted = tallies(store, paired, config.stages)
     return joined(canaries(store, config.decontaminate), *paired, *counted)

@@ -1,6 +1,7 @@
 """What a person sees of a run on the terminal: a bar for each stage with rate and time left, then the numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -20,16 +21,29 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from flows.environment import reachable
 from flows.pace import Pace
 from schemas.summary import CONTAMINATED, JudgeReport, PairReport, Summary
 from schemas.tables import Status
 from tasks.export.push import Upload
+from tasks.progress import watched_by
 from tasks.report import disagreements, rate, share
 
 _BAR = 16
 _SHARE = 10
 """Characters of the funnel's bars: a narrow terminal has room for the reasons beside them."""
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
+Result = TypeVar("Result")
+
+
+def watched(console: Console, run: Callable[[], Result]) -> Result:
+    """Run a flow with progress on the terminal.
+
+    Raises:
+        ServerError: Prefect's server cannot be reached, or a temporary one does not start.
+    """
+    with TerminalWatcher(console) as watcher, watched_by(watcher), reachable():
+        return run()
 
 
 class _Speed(ProgressColumn):

@@ -53,11 +53,12 @@ def network(address: str) -> str:
         known = ip_address(address)
     except ValueError:
         return address[:64]
-    if isinstance(known, IPv6Address) and known.ipv4_mapped is None:
-        return str(IPv6Address(int(known) >> 64 << 64)) + "/64"
+    if isinstance(known, IPv6Address):
+        return str(known.ipv4_mapped or f"{IPv6Address(int(known) >> 64 << 64)}/64")
     return str(known)
 
 
 def _wait(session: Session, whose: ColumnElement[bool], free: int, now: datetime) -> timedelta:
     failures, last = session.execute(select(func.count(), func.max(Attempt.at)).where(whose)).one()
-    return last + pause(failures, free) - now if failures >= free else timedelta(0)
+    # A clock that was put back must not lock anybody out for days.
+    return min(last + pause(failures, free) - now, WINDOW) if failures >= free else timedelta(0)

@@ -131,7 +131,7 @@ def _jsonl(source: SourceConfig) -> Iterator[tuple[str, dict[str, Any], Fault]]:
                     if line is None:
                         yield f"{name}:{line_number}", {}, ("line too long", f"over {LONGEST_LINE >> 20} MiB")
                     elif line.strip():
-                        yield (f"{name}:{line_number}", *_object(line.removeprefix(b"\xef\xbb\xbf")))
+                        yield (f"{name}:{line_number}", *object_of(line.removeprefix(b"\xef\xbb\xbf")))
         except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
             raise SourceError(f"{name}: the compressed file is damaged: {exc}") from exc
 
@@ -151,7 +151,8 @@ def _lines(file: Any) -> Iterator[bytes | None]:
             yield None
 
 
-def _object(line: bytes) -> tuple[dict[str, Any], Fault]:
+def object_of(line: bytes) -> tuple[dict[str, Any], Fault]:
+    """What a line of JSONL holds, or its fault."""
     try:
         values = orjson.loads(line)
     except orjson.JSONDecodeError as exc:

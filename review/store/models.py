@@ -169,6 +169,8 @@ class Batch(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     recipe: Mapped[str | None]
     lake: Mapped[str | None]
+    overrides: Mapped[list[Any] | None]
+    """Settings that differ from the recipe's, each as `key.key=value`."""
     settings: Mapped[Json]
     """A `BatchSettings`."""
     state: Mapped[str] = mapped_column(String(20), default=BatchState.OPEN)

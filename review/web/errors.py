@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from review.web.access import SignInNeededError, Viewer, shown_to
@@ -42,6 +42,7 @@ def handle(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DataError, _unfit)
     app.add_exception_handler(OverflowError, _unfit)
+    app.add_exception_handler(IntegrityError, _clash)
     app.add_exception_handler(OperationalError, _busy)
 
 
@@ -61,9 +62,14 @@ def unexpected(request: Request, exc: Exception) -> Response:
     The log has no message of an exception: it might hold what somebody sent, a password too.
     """
     number = secrets.token_hex(6)
-    places = "".join(traceback.format_tb(exc.__traceback__))
-    _LOG.error("error %s: %s %s: %s\n%s", number, request.method, request.url.path, type(exc).__name__, places)
+    places = "\n".join(f"  {at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(exc.__traceback__))
+    _LOG.error("error %s: %s %r: %s\n%s", number, request.method, request.url.path, _kinds(exc), places)
     return answer(request, 500, f"something broke that should not; the server's log has it as error {number}")
+
+
+def _kinds(exc: BaseException | None) -> str:
+    """What an exception is, and what it came from."""
+    return f"{type(exc).__name__} from {_kinds(exc.__cause__)}" if exc and exc.__cause__ else type(exc).__name__
 
 
 def _to_login(request: Request, _: Exception) -> Response:
@@ -79,7 +85,8 @@ def _refused(request: Request, exc: Exception) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    told = answer(request, exc.status_code, str(exc.detail), shown_to(request))
+    message = "there is nothing at this address" if exc.detail == "Not Found" else str(exc.detail)
+    told = answer(request, exc.status_code, message, shown_to(request))
     told.headers.update(exc.headers or {})
     return told
 
@@ -94,6 +101,10 @@ def _invalid(request: Request, exc: Exception) -> Response:
 
 def _unfit(request: Request, _: Exception) -> Response:
     return answer(request, 400, "a value is too large, or of a kind that the store cannot keep")
+
+
+def _clash(request: Request, _: Exception) -> Response:
+    return answer(request, 409, "somebody else did the same, or its opposite, at this moment: look again")
 
 
 def _busy(request: Request, exc: Exception) -> Response:

@@ -109,8 +109,8 @@ def _check_origin(request: Request) -> None:
     if _origin(sent) != (request.url.scheme, request.headers.get("Host", "").lower()):
         raise HTTPException(
             403,
-            "Origin and Referer do not name this host; behind a proxy, pass Host and X-Forwarded-Proto on, and start "
-            "the server with --forwarded-allow-ips",
+            "Origin and Referer do not name this host; behind a proxy, pass Host and X-Forwarded-Proto on, and name "
+            "the proxy in FORWARDED_ALLOW_IPS",
         )
 
 

@@ -20,7 +20,17 @@ from tasks.parts import intact, sound_parts, write_part
 
 VERSION: Final = "3"
 PACKAGE: Final = "tasks.export.exporters"
-_MADE_OF: Final = ("problems", "traces", "standings", "pairs", "references", "verdicts", "dropped", "judgement_pairs")
+_MADE_OF: Final = (
+    "problems",
+    "traces",
+    "standings",
+    "pairs",
+    "references",
+    "verdicts",
+    "dropped",
+    "judgement_pairs",
+    "rewrites",
+)
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
 
@@ -155,6 +165,7 @@ class _Selected:
             verdicts=_of_steps(lake.rows(tables, "verdicts", _STEPS)),
             judgements=lake.rows(tables, "judgements", ["judgement_id", "messages", "reply"]),
             judgement_pairs=lake.rows(tables, "judgement_pairs"),
+            rewrites=lake.rows(tables, "rewrites"),
         )
 
 

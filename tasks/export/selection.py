@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS
+from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS, REWRITES
 
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"
@@ -30,6 +30,8 @@ class Selection(NamedTuple):
     judgements: pa.Table = JUDGEMENTS.empty_table()
     """judgement_id, messages (what the judge was asked), reply."""
     judgement_pairs: pa.Table = JUDGEMENT_PAIRS.empty_table()
+    rewrites: pa.Table = REWRITES.empty_table()
+    """What people wrote for wrong steps, a row for each continuation."""
 
 
 def _nothing(_rows: Mapping[str, int], /) -> Mapping[str, bytes]:

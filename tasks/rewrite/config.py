@@ -1,5 +1,7 @@
 """Where rewritten steps are, and how the model goes on from them."""
 
+from typing import Final
+
 from pydantic import Field
 
 from schemas.base import ConfigBase
@@ -19,6 +21,23 @@ class RewriteColumns(ConfigBase):
     round: str | None = Field(default=None, description="from 0; how often the trace was rewritten before unless given")
     opened_at: str | None = Field(default=None, description="ISO 8601; without a zone, UTC")
     saved_at: str | None = Field(default=None, description="as opened_at")
+    offsets: str | None = Field(
+        default=None, description="where steps start, of a trace that the reviewer cut otherwise; `step` counts these"
+    )
+    continuations: str | None = Field(
+        default=None, description="what a model went on with already: it is taken as it is and not asked for again"
+    )
+
+
+REVIEWED: Final = RewriteColumns(
+    item="item",
+    round="round",
+    opened_at="opened_at",
+    saved_at="rewritten_at",
+    offsets="offsets",
+    continuations="continuations",
+)
+"""What exported batches have (`tasks/reviews.py`)."""
 
 
 class GoingOn(Prompting):
@@ -34,9 +53,10 @@ class GoingOn(Prompting):
 class RewriteConfig(GoingOn):
     """Going on from rewritten steps."""
 
-    source: SourceConfig = Field(
+    source: SourceConfig | None = Field(
+        default=None,
         description="all rewrites there are, a row for each: earlier files stay beside new ones; a glob "
-        "(`reviews/*.jsonl`) may match no file yet"
+        "(`reviews/*.jsonl`) may match no file yet. Null: the batches that were exported into the lake",
     )
-    columns: RewriteColumns = RewriteColumns()
+    columns: RewriteColumns = Field(default=RewriteColumns(), description="of the source; exported batches have theirs")
     model: str = Field(description="one of the recipe's models: it goes on from the rewritten step")

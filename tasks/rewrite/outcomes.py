@@ -35,13 +35,14 @@ def _outcomes(
     one: Rewrite, traces: Mapping[str, Trace], references: Mapping[str, Any], told: Outcomes, k: int
 ) -> Iterator[dict[str, object]]:
     parent = traces.get(one.trace_id)
-    if parent is None or one.step >= len(parent["step_offsets"]):
+    offsets = one.offsets or (parent and parent["step_offsets"]) or ()
+    if parent is None or one.step >= len(offsets):
         return
-    before = steps(parent["text"], parent["step_offsets"])[one.step]
+    before = steps(parent["text"], offsets)[one.step]
     row = {name: value for name, value in one._asdict().items() if name in REWRITES.names}
     row["round"] = depth(one.trace_id, traces) if one.round is None else one.round
     row |= {"before": before, "reason": doubt(before, one.after, references.get(parent["problem_id"]))}
-    for name in ids(one.edit, k):
+    for name in ids(one.edit, k, one.offsets):
         if name in traces:
             yield row | {"continuation_trace_id": name, "outcome": told.get(name)}
 

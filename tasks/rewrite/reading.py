@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.conform import rows
 from schemas.tables import DROPPED
 from tasks.fields import BadRowError, RowError, UnusableRowError, check_columns, text_of, usable, value_of, wrong_type
 from tasks.ids import content_id
+from tasks.plugins import explain
 from tasks.rewrite.config import RewriteColumns
+from tasks.rewrite.given import Continuation
 from tasks.sources import Row
 
 STAGE: Final = "rewrite"
@@ -18,7 +22,12 @@ TABLE: Final = "rewrites"
 _LONGEST: Final = 100_000
 """Characters of a step."""
 _LATEST: Final = 2**31 - 1
+_CONTINUATIONS: Final = TypeAdapter(tuple[Continuation, ...])
 T = TypeVar("T")
+Cut = tuple[int, ...]
+"""Where a reviewer's own steps start; empty: as the trace has them."""
+Change = tuple[tuple[str, int, str], Cut]
+"""A trace's id, a step, its new text; and the cut that the step counts by."""
 
 
 class Rewrite(NamedTuple):
@@ -34,11 +43,20 @@ class Rewrite(NamedTuple):
     round: int | None
     opened_at: datetime | None
     saved_at: datetime | None
+    offsets: Cut = ()
+    """Where the reviewer's own steps start; none: those of the trace."""
+    continuations: tuple[Continuation, ...] = ()
+    """What a model went on with already."""
 
     @property
     def edit(self) -> tuple[str, int, str]:
         """What is changed, whoever did: two people may write the same. What parts steps is no part of the new one."""
         return self.trace_id, self.step, self.after.rstrip().lstrip("\n")
+
+    @property
+    def change(self) -> "Change":
+        """The edit, and the cut that its step counts by."""
+        return self.edit, self.offsets
 
 
 class Unusable(NamedTuple):
@@ -75,16 +93,19 @@ def read(source: Iterable[Row], columns: RewriteColumns) -> Read:
 
 
 def left(
-    rewrites: Iterable[Rewrite], taken: Collection[tuple[str, int, str]], steps: Mapping[str, int]
+    rewrites: Iterable[Rewrite], taken: Collection[Change], traces: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Unusable]:
-    """Those whose edit was not `taken`, and why; `steps` says how many each trace has."""
+    """Those whose change was not `taken`, and why; `traces` by id: text, step_offsets."""
     for one in rewrites:
-        if one.edit in taken:
+        if one.change in taken:
             continue
-        if one.trace_id not in steps:
+        trace = traces.get(one.trace_id)
+        if trace is None:
             yield Unusable(one.place, "unknown trace", one.trace_id)
-        elif one.step >= steps[one.trace_id]:
-            yield Unusable(one.place, "no such step", f"step {one.step}, the trace has {steps[one.trace_id]}, from 0")
+        elif one.offsets and one.offsets[-1] >= len(trace["text"]):
+            yield Unusable(one.place, "no such cut", f"at {one.offsets[-1]}, the trace has {len(trace['text'])}")
+        elif one.step >= (count := len(one.offsets or trace["step_offsets"])):
+            yield Unusable(one.place, "no such step", f"step {one.step}, the trace has {count}, from 0")
         else:
             yield Unusable(one.place, "rewritten more often than rewrite.rounds", one.trace_id)
 
@@ -122,7 +143,27 @@ def _rewrite(row: Row, columns: RewriteColumns) -> Rewrite:
         round=_whole(row, columns.round),
         opened_at=_time(row, columns.opened_at),
         saved_at=_time(row, columns.saved_at),
+        offsets=_cut(row, columns.offsets),
+        continuations=_continuations(row, columns.continuations),
     )
+
+
+def _cut(row: Row, path: str | None) -> Cut:
+    value = value_of(row, path)
+    if value is None or path is None:
+        return ()
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        raise BadRowError("wrong type", f"column {path!r} holds something else than a list of whole numbers")
+    if not value or value[0] != 0 or any(one >= another for one, another in pairwise(value)):
+        raise UnusableRowError("no such cut", f"{value} in column {path!r}: steps start at 0 and rise")
+    return tuple(value)
+
+
+def _continuations(row: Row, path: str | None) -> tuple[Continuation, ...]:
+    try:
+        return _CONTINUATIONS.validate_python(value_of(row, path) or ())
+    except ValidationError as exc:
+        raise BadRowError("wrong type", f"column {path!r}: {explain(exc)}") from exc
 
 
 def _needed(value: T | None, what: str) -> T:

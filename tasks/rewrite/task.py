@@ -17,16 +17,20 @@ from tasks.lake import Lake
 from tasks.progress import watcher
 from tasks.prompts import Prompting
 from tasks.references import with_references
-from tasks.rewrite.config import RewriteConfig
-from tasks.rewrite.continuing import SAMPLED, Edit, Trace, continued, ids, questions, table
+from tasks.reviews import FOLDER, reviews, trainable
+from tasks.rewrite.config import REVIEWED, RewriteConfig
+from tasks.rewrite.continuing import SAMPLED, Trace, continued, ids, questions, recut, table
+from tasks.rewrite.given import Continuation, completions
 from tasks.rewrite.outcomes import outcomes as outcomes_of
-from tasks.rewrite.reading import STAGE, Read, Rewrite, Unusable, digest, dropped, left, read
-from tasks.sources import awaited, read_rows
+from tasks.rewrite.prefix import forked
+from tasks.rewrite.reading import STAGE, Change, Read, Rewrite, Unusable, digest, dropped, left, read
+from tasks.sources import Row, awaited, read_rows
 
 VERSION: Final = "1"
 TRACED: Final = "rewritten"
-ASKING: Final = frozenset({STAGE})
-"""The stage that asks a model."""
+GIVEN: Final = "rewrite: given"
+ASKING: Final = frozenset({STAGE, GIVEN})
+"""The stage that asks a model, and the one that stores what one said when people reviewed."""
 
 Refs = tuple[Ref, ...]
 _PARENTS: Final = ["trace_id", "problem_id", "parent_trace_id", "text", "step_offsets"]
@@ -50,14 +54,16 @@ class _Session:
     config: RewriteConfig
     models: Streams
     prompts: Mapping[str, Prompting]
-    edits: tuple[Edit, ...]
+    changes: tuple[Change, ...]
     """All that there are, of other rounds' traces too; each once, in an order of their own."""
+    given: Mapping[str, Continuation]
+    """Continuations that came with reviews, by id."""
 
     @cached_property
     def parents(self) -> dict[str, Trace]:
         """The round's traces that are rewritten."""
         traces = self.lake.rows(self.tables, "traces")
-        wanted = pa.array([trace_id for trace_id, _, _ in self.edits], pa.string())
+        wanted = pa.array([edit[0] for edit, _ in self.changes], pa.string())
         found = traces.filter(pc.is_in(traces["trace_id"], value_set=wanted))
         return {row["trace_id"]: row for row in found.to_pylist()}
 
@@ -66,7 +72,17 @@ class _Session:
         rows = self.lake.rows(self.tables, "problems", ["problem_id", "domain", "question"])
         return {row["problem_id"]: row for row in rows.to_pylist()}
 
-    def stage(self, name: str, edits: Sequence[Edit], completions: Refs, outputs: tuple[str, ...]) -> Stage:
+    def parent(self, change: Change) -> Trace:
+        """What is rewritten, cut as the step counts."""
+        (trace_id, _, _), offsets = change
+        return recut(self.parents[trace_id], offsets)
+
+    def ids(self, change: Change) -> list[str]:
+        """What its continuations are called."""
+        edit, offsets = change
+        return ids(edit, self.config.k, offsets)
+
+    def stage(self, name: str, edits: Sequence[tuple[Any, ...]], completions: Refs, outputs: tuple[str, ...]) -> Stage:
         """A stage of the round that depends on just these rewrites."""
         return Stage(
             name=name,
@@ -92,19 +108,20 @@ def rewrite(
 ) -> Rewritten:
     """Traces that go on from rewritten steps, in the round of the trace that was rewritten.
 
-    A round holds problems, traces, and all earlier completions: what was gone on from before is not again. `prompts`
-    are the samplers', by name.
+    A round holds problems, traces, and all earlier completions: what was gone on from before is not again, nor what a
+    model went on with while people reviewed. `prompts` are the samplers', by name.
 
     Raises:
         SourceError: the source cannot be read, or lacks a column.
         EngineError: the model cannot be loaded or reached; every continuation that came before is stored.
     """
-    found = _read(config)
-    edits = tuple(sorted({one.edit for one in found.rewrites}))
-    sessions = [_Session(lake, one, config, models, prompts, edits) for one in rounds]
+    found = _read(lake, config)
+    changes = tuple(sorted({one.change for one in found.rewrites}))
+    given = {one.id: one for each in found.rewrites for one in each.continuations}
+    sessions = [_Session(lake, one, config, models, prompts, changes, given) for one in rounds]
     made = [_continued(one) for one in sessions]
-    taken = {edit for _, those in made for edit in those}
-    known = {name: len(row["step_offsets"]) for one in sessions for name, row in one.parents.items()}
+    taken = {change for _, those in made for change in those}
+    known = {name: row for one in sessions for name, row in one.parents.items()}
     lost = (*found.unusable, *left(found.rewrites, taken, known))
     return Rewritten([tables for tables, _ in made], _unusable(lake, lost, config))
 
@@ -112,30 +129,38 @@ def rewrite(
 @task(name="outcomes", task_run_name="outcomes of rewrites", cache_policy=NO_CACHE, persist_result=False)
 def outcomes(lake: Lake, rounds: Sequence[Tables], config: RewriteConfig) -> list[Tables]:
     """The table `rewrites` of each round: every rewrite with what came of it, once it is known where traces stand."""
-    found = _read(config)
+    found = _read(lake, config)
     return [_outcomes(lake, one, found.rewrites, config.k) for one in rounds]
 
 
-def _read(config: RewriteConfig) -> Read:
+def _read(lake: Lake, config: RewriteConfig) -> Read:
+    if config.source is None:
+        return read((row for row in reviews(lake) if _rewrites(row)), REVIEWED)
     return Read((), ()) if awaited(config.source) else read(read_rows(config.source), config.columns)
 
 
-def _continued(session: _Session) -> tuple[Tables, list[Edit]]:
+def _rewrites(row: Row) -> bool:
+    """Whether something was rewritten in this round of a review; or it cannot be read."""
+    return row.fault is not None or (row.values.get("after") is not None and trainable(row))
+
+
+def _continued(session: _Session) -> tuple[Tables, list[Change]]:
     """Go on from the round's traces, then from what came of that, as often as there are rewrites; which were taken."""
     before = replies_of(session.lake, session.tables, ASKING)
-    completions = session.completions(before)
+    known = session.completions(before)
     new: Refs = ()
-    taken: list[Edit] = []
+    taken: list[Change] = []
     traces: list[Trace] = []
     for _ in range(session.config.rounds):
-        wave = [one for one in session.edits if one not in taken and _fits(one, session.parents)]
+        wave = [one for one in session.changes if one not in taken and _fits(one, session.parents)]
         if not wave:
             break
-        asked = _asked(session, wave, set(completions), before + new)
-        completions |= session.completions(asked)
-        new += asked
+        for stored in (_given, _asked):
+            came = stored(session, wave, set(known), before + new)
+            known |= session.completions(came)
+            new += came
         for one in wave:
-            traces += continued(one, session.parents[one[0]], completions, session.config.k)
+            traces += continued(one[0], session.parent(one), known, session.config.k)
         session.parents.update((one["trace_id"], one) for one in traces)
         taken += wave
     if not taken:
@@ -144,21 +169,41 @@ def _continued(session: _Session) -> tuple[Tables, list[Edit]]:
     return joined({"completions": new}, session.lake.run(stage, lambda: [partial(table, traces)])), taken
 
 
-def _fits(edit: Edit, parents: Mapping[str, Trace]) -> bool:
-    trace_id, step, _ = edit
-    return trace_id in parents and step < len(parents[trace_id]["step_offsets"])
+def _fits(change: Change, parents: Mapping[str, Trace]) -> bool:
+    (trace_id, step, _), offsets = change
+    parent = parents.get(trace_id)
+    if parent is None or (offsets and offsets[-1] >= len(parent["text"])):
+        return False
+    return step < len(offsets or parent["step_offsets"])
 
 
-def _asked(session: _Session, wave: Sequence[Edit], known: set[str], before: Refs) -> Refs:
+def _given(session: _Session, wave: Sequence[Change], known: set[str], before: Refs) -> Refs:
+    """Store the continuations that came with reviews and are not `known`; where they are, if there were any."""
+    found = {}
+    for change in wave:
+        (trace_id, step, after), parent = change[0], session.parent(change)
+        prefix = forked(parent["text"], parent["step_offsets"], step, after)
+        for name in session.ids(change):
+            one = session.given.get(name)
+            if one and name not in known and one.text.startswith(prefix):
+                found[name] = trace_id, one
+    if not found:
+        return ()
+    those = list(found.values())
+    stage = session.stage(GIVEN, [(trace_id, one.id, one.text) for trace_id, one in those], before, ("completions",))
+    return session.lake.run(stage, lambda: [lambda: {"completions": completions(those, STAGE)}])["completions"]
+
+
+def _asked(session: _Session, wave: Sequence[Change], known: set[str], before: Refs) -> Refs:
     """Ask for the continuations that are not `known`; where they are, if there was anything to ask."""
-    if all(known.issuperset(ids(one, session.config.k)) for one in wave):
+    if all(known.issuperset(session.ids(one)) for one in wave):
         return ()
 
     def new() -> Iterator[Question]:
-        for edit in wave:
-            parent = session.parents[edit[0]]
+        for change in wave:
+            parent = session.parent(change)
             problem = session.problems[parent["problem_id"]]
-            asked = questions(edit, parent, problem, session.config, session.prompts, session.config.model)
+            asked = questions(change[0], parent, problem, session.config, session.prompts, session.config.model)
             yield from (one for one in asked if one.request.request_id not in known)
 
     stage = session.stage(STAGE, wave, before, ("completions",))
@@ -168,7 +213,8 @@ def _asked(session: _Session, wave: Sequence[Edit], known: set[str], before: Ref
 def _unusable(lake: Lake, lost: Sequence[Unusable], config: RewriteConfig) -> Tables:
     if not lost:
         return {}
-    watcher().noted(f"{len(lost)} rows of {config.source.path} cannot be used; the table `dropped` says why")
+    where = config.source.path if config.source else f"the lake's {FOLDER}"
+    watcher().noted(f"{len(lost)} rows of {where} cannot be used; the table `dropped` says why")
     stage = Stage(
         name=f"{STAGE}: read",
         version=VERSION,
@@ -189,7 +235,7 @@ def _outcomes(lake: Lake, tables: Tables, rewrites: Iterable[Rewrite], k: int) -
         version=VERSION,
         config={"k": k},
         inputs=tuple(ref for name in seen for ref in tables.get(name, ())),
-        sources={"rewrites": digest(mine)},
+        sources={"rewrites": digest(one._replace(continuations=()) for one in mine)},
         tables=("rewrites",),
     )
 

@@ -103,7 +103,7 @@ def strings(**columns: Sequence[str | None]) -> pa.Table:
 def selection() -> Selection:
     """Problems of every domain; trace t5's problem is gone, and pair k3 refers to a trace that is gone.
 
-    Of the traces t0, t2 and t3, verdicts judge the steps.
+    Of the traces t0, t2 and t3, verdicts judge the steps. Trace t1 is t2 with its one step rewritten.
     """
     texts = ["1 + 1 = 2\n#### 2", "two", "3", "<think>\nhm\n</think>\n\nfour é😀", "I do not know.", "9"]
     traces = strings(
@@ -115,6 +115,13 @@ def selection() -> Selection:
     )
     offsets = pa.array([[0, 10], *[[0]] * 2, [0, 21], *[[0]] * 2], pa.list_(pa.int32()))
     traces = traces.append_column("step_offsets", offsets)
+    rewritten: dict[str, pa.Array[Any]] = {
+        "origin": pa.array(["imported", "rewritten", *["imported"] * 4]),
+        "parent_trace_id": pa.array([None, "t2", *[None] * 4], pa.string()),
+        "fork_step": pa.array([None, 0, *[None] * 4], pa.int32()),
+    }
+    for name, values in rewritten.items():
+        traces = traces.append_column(name, values)
     problems = strings(
         problem_id=[f"p{n}" for n in range(6)],
         domain=["math", "math", "open", "code", "instruction", "choice"],

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from schemas.tables import Domain
+from schemas.tables import REWRITES, Domain
 from tasks import plugins
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import VALIDATION, Exporter, Selection
@@ -252,6 +253,32 @@ def test_prm800k_rows(selection: Selection) -> None:
     assert found[2]["question"]["ground_truth_answer"] == "4"
     ratings = [one["completions"][0]["rating"] for one in found[2]["label"]["steps"]]
     assert (ratings, found[2]["label"]["finish_reason"]) == ([0, 0], "solution")
+
+
+def test_prm800k_tells_who_rewrote_the_first_wrong_step(selection: Selection) -> None:
+    """The first rewrite there is, of traces whose verdict is the reviewers'."""
+    opened = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    first = {"trace_id": "t2", "reviewer": "r-1", "after": "2", "saved_at": opened + timedelta(seconds=9.5)}
+    written = [first | {"opened_at": opened}, first | {"reviewer": "r-2", "opened_at": None}]
+    zero: dict[pa.DataType, object] = {pa.string(): "", pa.int32(): 0}
+    empty = {field.name: None if field.nullable else zero[field.type] for field in REWRITES}
+    told = {"trace_id": ["t0", "t2"], "verifier": ["reviewers"] * 2}
+    verdicts = pa.table(
+        told
+        | {"first_wrong_step": pa.array([-1, 0], pa.int32())}
+        | {"step_scores": pa.array([[1.0, 0.5], [0.0]], pa.list_(pa.float32()))}
+    )
+    rewrites = pa.Table.from_pylist([empty | one for one in written], REWRITES)
+    changed = selection._replace(verdicts=verdicts, rewrites=rewrites)
+    right, wrong = rows("prm800k", changed, verifier="reviewers", neutral_from=0.5, threshold=0.5)
+    assert [one["completions"][0]["rating"] for one in right["label"]["steps"]] == [1, 0]
+    assert (right["labeler"], right["timestamp"], right["label"]["total_time"]) == (None, None, None)
+    assert (wrong["labeler"], wrong["timestamp"]) == ("r-1", "2026-01-02T03:04:14.500000+00:00")
+    human = {"text": "2", "rating": 1, "flagged": False}
+    expected = {"steps": [step("3", -1) | {"human_completion": human}], "finish_reason": "found_error"}
+    assert wrong["label"] == expected | {"total_time": 9500}
+    (other,) = (one for one in rows("prm800k", selection._replace(rewrites=rewrites)) if one["trace_id"] == "t2")
+    assert (other["labeler"], other["label"]["steps"]) == (None, [step("3", -1)])
 
 
 def step(text: str, rating: int) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def test_all_are_found() -> None:
         "open_r1",
         "prm800k",
         "processbench",
+        "self_correction",
         "sft",
         "stepwise",
         "verl",
@@ -142,6 +143,45 @@ def test_sft_prefers_the_first_id_among_equals(selection: Selection) -> None:
     backwards = pa.array([f"t{n}" for n in (1, 0, 2, 3, 4, 5)], pa.string())
     traces = selection.traces.set_column(2, "text", texts).set_column(0, "trace_id", backwards)
     assert build("sft", per_problem=1).rows(selection._replace(traces=traces))["trace_id"].to_pylist() == ["t0", "t3"]
+
+
+def test_self_correction_rows(selection: Selection) -> None:
+    asked = {"role": "user", "content": "1 + 1?"}
+    ids = {"problem_id": "p0", "trace_id": "t1", "parent_trace_id": "t2"}
+    told = build("self_correction", marker="No. ").rows(selection).to_pylist()
+    assert told == [{"messages": [asked, {"role": "assistant", "content": "3\nNo. two"}], **ids}]
+
+
+def test_self_correction_leaves_out_what_people_found_wrong_and_what_lost_its_parent(selection: Selection) -> None:
+    no_parent = selection._replace(traces=selection.traces.slice(0, 2))
+    assert build("self_correction").rows(no_parent).num_rows == 0
+    told = {"trace_id": ["t1"], "verifier": ["reviewers"], "first_wrong_step": pa.array([0], pa.int32())}
+    found = selection._replace(verdicts=pa.table(told))
+    assert build("self_correction").rows(found).num_rows == 0
+    fine = found._replace(verdicts=pa.table(told | {"first_wrong_step": pa.array([-1], pa.int32())}))
+    assert build("self_correction").rows(fine).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        (None, "1\n\n2 + 2 = 5\n\nWait, 2 + 2 = 4\n\nfour"),
+        ("2 + 2 = 5\n\nfive", "1\n\n2 + 2 = 5\n\nfive\n\nWait, 2 + 2 = 4\n\nfour"),
+    ],
+)
+def test_self_correction_puts_the_marker_behind_the_wrong_step(
+    before: str | None, answer: str, selection: Selection
+) -> None:
+    """A reviewer's own cut may make the wrong step longer than the trace's: the table of rewrites has it."""
+    parent, child = "1\n\n2 + 2 = 5\n\nfive", "1\n\n2 + 2 = 4\n\nfour"
+    first = selection.traces.slice(1, 2).to_pylist()
+    more: tuple[dict[str, Any], ...] = ({"text": child, "fork_step": 1}, {"text": parent})
+    made = [{**one, **change, "step_offsets": [0, 3, 14]} for one, change in zip(first, more, strict=True)]
+    traces = pa.Table.from_pylist(made, selection.traces.schema)
+    told = {"continuation_trace_id": ["t1"], "before": [before]} if before else None
+    rewrites = pa.table(told) if told else selection.rewrites
+    (row,) = build("self_correction").rows(selection._replace(traces=traces, rewrites=rewrites)).to_pylist()
+    assert row["messages"][-1]["content"] == answer
 
 
 def test_dpo_rows(selection: Selection) -> None:

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.events import DeploymentEventTrigger
 from prefect.utilities.importtools import import_object
+from pydantic import TypeAdapter
+
+from flows.review import OPENED, RESOURCE, REVIEWED
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -22,6 +26,7 @@ ALLOWED = {
     "tags",
     "parameters",
     "schedules",
+    "triggers",
     "concurrency_limit",
     "work_pool",
 }
@@ -36,6 +41,27 @@ def test_each_deployment_names_a_flow_and_its_parameters(deployment: dict[str, A
     assert deployment["work_pool"].keys() <= {"name", "work_queue_name", "job_variables"}
     assert deployment["concurrency_limit"]["collision_strategy"] in {"ENQUEUE", "CANCEL_NEW"}
     assert all({"slug", "cron", "timezone"} <= schedule.keys() for schedule in deployment["schedules"])
+    assert all(schedule.keys() <= {"slug", "cron", "timezone", "active"} for schedule in deployment["schedules"])
+
+
+TRIGGERS = [(one, trigger) for one in CONFIG["deployments"] for trigger in one.get("triggers", ())]
+
+
+@pytest.mark.parametrize(("deployment", "trigger"), TRIGGERS, ids=lambda one: str(one["name"]))
+def test_each_trigger_waits_for_an_event_that_a_flow_emits(deployment: dict[str, Any], trigger: dict[str, Any]) -> None:
+    adapter = TypeAdapter[DeploymentEventTrigger](DeploymentEventTrigger)
+    made = adapter.validate_python(trigger)
+    assert trigger.keys() <= DeploymentEventTrigger.model_fields.keys()
+    assert {*made.expect, *made.after} <= {OPENED, REVIEWED}
+    assert trigger["match"] == {"prefect.resource.id": f"{RESOURCE}*"}
+    flow: Any = import_object(deployment["entrypoint"])
+    given = deployment["parameters"] | trigger["parameters"]
+    assert set(flow.parameters.required or ()) <= given.keys() <= flow.parameters.properties.keys()
+
+
+def test_a_batch_that_nobody_reviews_is_gone_on_without() -> None:
+    (late,) = (trigger for _, trigger in TRIGGERS if trigger["posture"] == "Proactive")
+    assert (late["after"], late["expect"], late["for_each"]) == ([OPENED], [REVIEWED], ["prefect.resource.id"])
 
 
 def test_the_file_has_no_other_keys() -> None:

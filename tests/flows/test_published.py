@@ -206,12 +206,12 @@ def rewritten(folder: Path) -> Iterator[dict[str, Any]]:
 def test_the_first_wrong_step_is_rewritten_and_the_model_goes_on(
     run: Callable[..., ReleaseManifest], tmp_path: Path
 ) -> None:
-    path = tmp_path / "rewrites-*.jsonl"
-    first = run("first-wrong-step", f"rewrite.source.path={path}")
+    source = f"rewrite.source={{format: jsonl, path: '{tmp_path / 'rewrites-*.jsonl'}'}}"
+    first = run("first-wrong-step", source)
     written = list(rewritten(tmp_path))
     assert written
     (tmp_path / "rewrites-1.jsonl").write_text("\n".join(map(json.dumps, written)))
-    second = run("first-wrong-step", f"rewrite.source.path={path}")
+    second = run("first-wrong-step", source)
     assert (second.previous, second.version) == (first.version, "v2")
     told = rows(tmp_path, "rewrites")
     assert len(told) == 2 * len(written)

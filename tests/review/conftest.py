@@ -13,17 +13,24 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from review import users
 from review.store.database import Database
-from review.store.models import Batch, Item, Role, Trace
+from review.store.models import Batch, Item, Login, Role, Trace, User
 from review.web.app import create_app
 from tasks.text.steps import SPLITTER, split_steps
 
 PASSWORD = "correct horse battery"
+ORIGIN = "http://review.test"
 QUESTION = "Ann has 2 apples and buys $1 + 2$ more. How many has she?"
 TRACE = "She has 2 apples.\n\nShe buys 1 + 2 = 4 more.\n\nSo she has 6."
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scrypt at a cost that tests can afford."""
+    monkeypatch.setitem(users._COST, "n", 16)
 
 
 @pytest.fixture
@@ -34,25 +41,33 @@ def database(tmp_path: Path) -> Iterator[Database]:
     store.close()
 
 
+def sign_in(store: Database, name: str, role: Role) -> TestClient:
+    with store.writing() as session:
+        users.add(session, "tests", name, PASSWORD, role)
+    client = TestClient(create_app(store), base_url=ORIGIN, headers={"Origin": ORIGIN})
+    assert client.post("/api/login", json={"name": name, "password": PASSWORD}).status_code == 200
+    with store.reading() as session:
+        csrf = session.scalar(select(Login.csrf).join(User).where(User.name == name))
+    client.headers["X-CSRF-Token"] = csrf or ""
+    return client
+
+
 @pytest.fixture
 def signed_in(database: Database) -> Callable[[str, Role], TestClient]:
-    """A client that a new user has signed in with; it sends the CSRF token by itself."""
+    """A client that a new user has signed in with; it sends the CSRF token and its origin by itself."""
 
     def make(name: str, role: Role = Role.REVIEWER) -> TestClient:
-        with database.writing() as session:
-            users.add(session, "tests", name, PASSWORD, role)
-        client = TestClient(
-            create_app(database), base_url="http://review.test", headers={"Origin": "http://review.test"}
-        )
-        assert client.post("/api/login", json={"name": name, "password": PASSWORD}).status_code == 200
-        with database.reading() as session:
-            from sqlalchemy import select
+        return sign_in(database, name, role)
 
-            from review.store.models import Login, User
+    return make
 
-            csrf = session.scalar(select(Login.csrf).join(User).where(User.name == name))
-        client.headers["X-CSRF-Token"] = csrf or ""
-        return client
+
+@pytest.fixture
+def signed_in_either(either: Database) -> Callable[[str, Role], TestClient]:
+    """As `signed_in`, over `either`."""
+
+    def make(name: str, role: Role = Role.REVIEWER) -> TestClient:
+        return sign_in(either, name, role)
 
     return make
 
@@ -77,6 +92,7 @@ def postgres() -> Iterator[str]:
             subprocess.run([*as_postgres, *command], check=True, capture_output=True, cwd=folder)
 
         data, unsafe = f"{folder}/data", "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        unsafe += " -c timezone=Asia/Kathmandu"  # times come back in UTC all the same
         run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=200 {unsafe}"
         run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-w", "-t", "120", "-o", options, "start")

@@ -1,9 +1,16 @@
 """Administration of batches: how far they are, their gold, and what reviewers are told."""
 
+from collections.abc import Iterator
+
+import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from review import gold, overview
+from review import batches, gold, overview
+from review.audit import note
+from review.export import lines
+from review.render import markdown_html
 from review.web.access import Admin, Store
 from review.web.app import page
 
@@ -16,6 +23,20 @@ class GuidelinesIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field(max_length=overview.LONGEST, description="Markdown")
+
+
+class CloseIn(BaseModel):
+    """Why a batch ends."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    because: str = Field(default="an admin closed it", min_length=1, max_length=200)
+
+
+class Preview(BaseModel):
+    """Safe HTML."""
+
+    html: str
 
 
 class GoldIn(BaseModel):
@@ -39,7 +60,7 @@ class NoGoldIn(BaseModel):
 def batches_page(request: Request, viewer: Admin, store: Store) -> Response:
     """All batches."""
     with store.reading() as session:
-        found = overview.progress(session)
+        found = overview.glances(session)
     return page(request, "admin_batches.html", viewer, batches=found)
 
 
@@ -47,18 +68,58 @@ def batches_page(request: Request, viewer: Admin, store: Store) -> Response:
 def batch_page(request: Request, batch_id: str, viewer: Admin, store: Store) -> Response:
     """A batch's gold and guidelines."""
     with store.reading() as session:
-        batch = overview.batch_of(session, batch_id)
-        items = overview.known_items(session, batch_id)
-    shown = {"batch": batch, "items": items, "guidelines": overview.guidelines(batch)}
+        batch = batches.find(session, batch_id)
+        items = overview.known_items(session, batch)
+    text = overview.guidelines(batch)
+    shown = {"batch": batch, "items": items, "guidelines": text, "shown": markdown_html(text)}
     return page(request, "admin_batch.html", viewer, **shown)
+
+
+@router.post("/api/admin/preview")
+def preview(given: GuidelinesIn, viewer: Admin) -> Preview:  # noqa: ARG001  only for admins
+    """Guidelines as reviewers would see them."""
+    return Preview(html=markdown_html(given.text))
 
 
 @router.post("/api/admin/batches/{batch_id}/guidelines")
 def set_guidelines(batch_id: str, given: GuidelinesIn, viewer: Admin, store: Store) -> dict[str, str]:
     """Tell reviewers something else."""
     with store.writing() as session:
-        overview.set_guidelines(session, viewer.name, batch_id, given.text)
+        overview.set_guidelines(session, viewer.name, batches.find(session, batch_id), given.text)
     return {}
+
+
+@router.post("/api/admin/batches/{batch_id}/close")
+def close(batch_id: str, given: CloseIn, viewer: Admin, store: Store) -> dict[str, str]:
+    """Hand out nothing more of it."""
+    with store.writing() as session:
+        batches.close(session, viewer.name, batches.find(session, batch_id), given.because)
+    return {}
+
+
+@router.post("/api/admin/batches/{batch_id}/reopen")
+def reopen(batch_id: str, viewer: Admin, store: Store) -> dict[str, str]:
+    """Go on with it."""
+    with store.writing() as session:
+        batches.reopen(session, viewer.name, batches.find(session, batch_id))
+    return {}
+
+
+@router.get("/api/admin/batches/{batch_id}/export")
+def export(batch_id: str, viewer: Admin, store: Store) -> Response:
+    """Its reviews, a JSON line for each round."""
+    with store.writing() as session:
+        batch = batches.find(session, batch_id)
+        note(session, viewer.name, "reviews downloaded", batch.name)
+
+    def encoded() -> Iterator[bytes]:
+        with store.reading() as session:
+            for line in lines(session, batch):
+                yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    name = batch.name if batches.NAME.fullmatch(batch.name) else batch.id
+    headers = {"Content-Disposition": f'attachment; filename="{name}.jsonl"'}
+    return StreamingResponse(encoded(), media_type="application/x-ndjson", headers=headers)
 
 
 @router.post("/api/admin/gold")

@@ -43,17 +43,12 @@ def login(request: Request, response: Response, given: SignIn, store: Store) -> 
         ReviewError: name or password is wrong.
     """
     name = given.name.strip().lower()
-    with store.writing() as session:
-        seconds = throttle.attempt(session, name, request.client.host if request.client else "")
-    if seconds:
-        raise HTTPException(429, f"too many failed sign-ins: wait {seconds} s", {"Retry-After": str(seconds)})
-    user = _known(store, name, given.password)
+    user = known(request, store, name, given.password)
     with store.writing() as session:
         # Again, for they may have been switched off or given another password meanwhile.
         now = session.get_one(User, user.id)
         if not now.active or now.password_hash != user.password_hash:
             raise ReviewError(_WRONG)
-        throttle.cleared(session, name)
         if old := request.cookies.get(cookie(request)):
             sign_out(session, old)
         value = sign_in(session, now)
@@ -75,10 +70,21 @@ def logout(request: Request, response: Response, viewer: Reviewer, store: Store)
     return {}
 
 
-def _known(store: Database, name: str, password: str) -> User:
-    """The user who has this password. It is looked at outside of any transaction, for that takes a while."""
+def known(request: Request, store: Database, name: str, password: str) -> User:
+    """The user who has this password; tries are counted. It is looked at outside of any transaction, for it takes long.
+
+    Raises:
+        HTTPException: 429: after too many failures, with the seconds to wait.
+        ReviewError: name or password is wrong.
+    """
+    with store.writing() as session:
+        seconds = throttle.attempt(session, name, request.client.host if request.client else "")
+    if seconds:
+        raise HTTPException(429, f"too many failed sign-ins: wait {seconds} s", {"Retry-After": str(seconds)})
     with store.reading() as session:
         user = session.scalar(select(User).where(User.name == name, User.active))
     if not users.matches(password, user.password_hash if user else None) or user is None:
         raise ReviewError(_WRONG)
+    with store.writing() as session:
+        throttle.cleared(session, name)
     return user

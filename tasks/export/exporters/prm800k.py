@@ -1,10 +1,13 @@
 """PRM800K's form (Let's Verify Step by Step, arXiv 2305.20050; github.com/openai/prm800k), as JSON lines.
 
 Each step has one completion, rated 1 (right), 0 (neutral) or -1 (wrong); the last one rated is the first wrong step
-(`finish_reason` is `found_error`) or the solution's last (`solution`). No person labelled these: `labeler`,
-`timestamp`, `generation`, `total_time`, `human_completion`, and what PRM800K's own model and verifier gave, are null.
+(`finish_reason` is `found_error`) or the solution's last (`solution`). Where reviewers rewrote the first wrong step,
+`labeler` is who did first (a pseudonym), `timestamp` when, `total_time` how long it took in milliseconds, and the
+wrong step's `human_completion` what was written. Else these are null, and always `generation` and what PRM800K's own
+model and verifier gave.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +16,8 @@ import pyarrow as pa
 from schemas.conform import rows
 from tasks.export.answers import references
 from tasks.export.selection import Exporter, Selection
-from tasks.export.steps import BAD, Judged, StepConfig, judged
+from tasks.export.steps import BAD, GOOD, Judged, StepConfig, judged
+from tasks.reviews import REVIEWERS
 
 _COMPLETION: Final = pa.struct(
     [pa.field("text", pa.string()), pa.field("rating", pa.int64()), pa.field("flagged", pa.bool_())]
@@ -72,23 +76,31 @@ def _rows(config: Config, selection: Selection) -> pa.Table:
         selection.problems["problem_id"].to_pylist(), references(selection, majority=True).to_pylist(), strict=True
     )
     answers = dict(known)
+    written = _written(selection)
     found: list[dict[str, object]] = [
         {
-            "labeler": None,
-            "timestamp": None,
+            "labeler": by["reviewer"] if by else None,
+            "timestamp": by["saved_at"].isoformat() if by and by["saved_at"] else None,
             "generation": None,
             "is_quality_control_question": False,
             "is_initial_screening_question": False,
             "question": _question(one, answers[one.trace["problem_id"]]),
-            "label": _label(one),
+            "label": _label(one, by),
             "problem_id": one.trace["problem_id"],
             "trace_id": one.trace["trace_id"],
             "verifier": one.verifier,
         }
         for one in judged(config, selection)
         if one.settled
+        for by in (written.get(one.trace["trace_id"]) if one.verifier == REVIEWERS and one.first_wrong >= 0 else None,)
     ]
     return rows(found, COLUMNS, at="export prm800k")
+
+
+def _written(selection: Selection) -> dict[str, dict[str, Any]]:
+    """The first rewrite of each trace (`after`, `reviewer`, `opened_at`, `saved_at`), by its id."""
+    columns = ["trace_id", "after", "reviewer", "opened_at", "saved_at"]
+    return {row["trace_id"]: row for row in reversed(selection.rewrites.select(columns).to_pylist())}
 
 
 def _question(one: Judged, answer: str | None) -> dict[str, Any]:
@@ -102,17 +114,24 @@ def _question(one: Judged, answer: str | None) -> dict[str, Any]:
     }
 
 
-def _label(one: Judged) -> dict[str, Any]:
+def _label(one: Judged, by: Mapping[str, Any] | None) -> dict[str, Any]:
+    human = {"text": by["after"], "rating": GOOD, "flagged": False} if by else None
     steps = [
         {
             "completions": [{"text": text, "rating": mark, "flagged": False}],
-            "human_completion": None,
+            "human_completion": human if mark == BAD else None,
             "chosen_completion": None if mark == BAD else 0,
         }
         for text, mark in zip(one.steps, one.marks, strict=False)
     ]
     return {
         "steps": steps,
-        "total_time": None,
+        "total_time": _milliseconds(by) if by else None,
         "finish_reason": "found_error" if one.first_wrong >= 0 else "solution",
     }
+
+
+def _milliseconds(by: Mapping[str, Any]) -> int | None:
+    if by["opened_at"] is None or by["saved_at"] is None:
+        return None
+    return int((by["saved_at"] - by["opened_at"]).total_seconds() * 1000)

@@ -69,8 +69,28 @@ def test_broken_rows_and_missing_columns() -> None:
 
 def test_traces_and_steps_that_there_are_not() -> None:
     found = read(rows(GOOD, GOOD | {"trace_id": "t2"}, GOOD | {"step": 3}), RewriteColumns())
-    lost = list(left(found.rewrites, {found.rewrites[0].edit}, {"t1": 3}))
+    trace = {"text": "a\nb\nc", "step_offsets": [0, 2, 4]}
+    lost = list(left(found.rewrites, {found.rewrites[0].change}, {"t1": trace}))
     assert [(one.place, one.reason) for one in lost] == [("f:1", "unknown trace"), ("f:2", "no such step")]
+
+
+def test_cuts_that_there_are_not() -> None:
+    cut = RewriteColumns(offsets="cut")
+    found = read(rows(*(GOOD | {"cut": one} for one in (None, [0, 2, 5], [0, 2], [1, 2], [0, 0], [], [0.5], "0"))), cut)
+    assert [one.offsets for one in found.rewrites] == [(), (0, 2, 5), (0, 2)]
+    assert [one.reason for one in found.unusable] == ["no such cut"] * 3 + ["wrong type"] * 2
+    lost = list(left(found.rewrites, set(), {"t1": {"text": "a\nb\nc", "step_offsets": [0, 2, 4]}}))
+    assert [one.reason for one in lost] == ["rewritten more often than rewrite.rounds", "no such cut", "no such step"]
+
+
+def test_continuations_that_came_along() -> None:
+    columns = RewriteColumns(continuations="on")
+    good = {"id": "a", "number": 0, "text": "so", "model": "m", "status": "correct", "temperature": 1}
+    found = read(rows(*(GOOD | {"on": one} for one in ([good], None, [{"id": "a"}], [good | {"seed": "x"}]))), columns)
+    ((one,), none) = (each.continuations for each in found.rewrites)
+    assert (one.id, one.model, one.temperature, one.seed, none) == ("a", "m", 1.0, None, ())
+    assert [each.reason for each in found.unusable] == ["wrong type"] * 2
+    assert "on" in (found.unusable[0].evidence or "")
 
 
 def test_an_edit_is_one_whoever_made_it() -> None:

@@ -12,9 +12,11 @@ from schemas.errors import EngineError, SourceError
 from schemas.refs import Stage, Tables, joined
 from schemas.tables import TABLES
 from tasks.engines.contract import Completion, Finish, Request
+from tasks.ids import content_id
 from tasks.lake import Lake
 from tasks.prompts import Prompting
 from tasks.rewrite.config import RewriteConfig
+from tasks.rewrite.continuing import ids
 from tasks.rewrite.task import Rewritten, outcomes, rewrite
 from tasks.text.steps import split_steps, steps
 
@@ -114,6 +116,80 @@ def test_a_rewrite_becomes_traces_of_its_parents_round(run: Run) -> None:
     assert made.rounds[1] == made.unusable == {}
     kept = run.rows(made.rounds[0], "completions")
     assert {(row["kind"], row["subject_id"]) for row in kept} == {("rewrite", "t1")}
+
+
+def reviewed(lake: Lake, *lines: dict[str, Any]) -> None:
+    """An exported batch of these lines."""
+    every = dict.fromkeys(("after", "offsets", "continuations", "opened_at", "rewritten_at"))
+    told = [every | {"item": "i", "round": 0, "step": 0, "reviewer": "owl", "gold": False} | one for one in lines]
+    lake.storage.write("reviews/b.jsonl", "\n".join(map(json.dumps, told)).encode())
+
+
+def went_on(number: int, text: str, *, trace: str = "t1", after: str = "1 + 2 = 3", step: int = 0) -> dict[str, Any]:
+    (name,) = ids((trace, step, after), number + 1)[number:]
+    return {"id": name, "number": number, "text": text, "model": "page", "finish_reason": "stop", "status": "correct"}
+
+
+def test_without_a_source_exported_batches_are_read(run: Run) -> None:
+    made, asked = run(source=None)
+    assert (made, asked) == (Rewritten([{}, {}], {}), [])
+    gold = {"trace_id": "t1", "after": "gold", "gold": True}
+    bad = {"trace_id": "t1", "after": "bad", "bad_problem": True}
+    reviewed(run.lake, {"trace_id": "t2"}, gold, bad, {"trace_id": "t1", "after": "1 + 2 = 3"})
+    made, asked = run(source=None)
+    assert [one.prefix for one in asked] == ["1 + 2 = 3\n"] * 2
+    assert made.unusable == {}
+
+
+def test_what_a_model_went_on_with_while_people_reviewed_is_taken_as_it_is(run: Run) -> None:
+    given = [went_on(number, f"1 + 2 = 3\n3 + 3 = 6.\nIt is 6, {number}.") for number in (1, 0)]
+    child = given[1]["id"]
+    again = went_on(0, "1 + 2 = 3\nIt is six.\nYes.", trace=child, after="It is six.", step=1)
+    later = {"trace_id": child, "step": 1, "after": "It is six.", "round": 1, "continuations": [again]}
+    reviewed(run.lake, {"trace_id": "t1", "after": "1 + 2 = 3", "continuations": given}, later)
+    made, asked = run(source=None, say=never, k=1)
+    assert not asked
+    found = run.rows(made.rounds[0], "traces")
+    assert [(row["trace_id"], row["text"], row["model"]) for row in found] == [
+        (child, given[1]["text"], "page"),
+        (again["id"], again["text"], "page"),
+    ]
+    same, _ = run(made.rounds, source=None, say=never, k=1)
+    assert same.rounds[0]["traces"] == made.rounds[0]["traces"]
+    # Only what is missing is asked for, also once the file is gone.
+    made, asked = run(source=None, k=2)
+    assert [one.request_id for one in asked] == [went_on(1, "", trace=child, after="It is six.", step=1)["id"]]
+    assert {row["subject_id"] for row in run.rows(made.rounds[0], "completions")} == {"t1", child}
+
+
+def test_a_continuation_that_begins_otherwise_is_asked_for_again(run: Run) -> None:
+    wrong = went_on(0, "1 + 2 = 4\nIt is 6.")
+    reviewed(run.lake, {"trace_id": "t1", "after": "1 + 2 = 3", "continuations": [wrong]})
+    _, asked = run(source=None, k=1)
+    assert [one.request_id for one in asked] == [wrong["id"]]
+
+
+def test_a_step_of_the_reviewers_own_cut(run: Run) -> None:
+    """The trace's first two steps are one, and its last is two."""
+    cut = [0, 20, 26]
+    reviewed(run.lake, {"trace_id": "t1", "step": 1, "after": "That is", "offsets": cut})
+    made, (one, _) = run(source=None)
+    assert one.prefix == "1 + 2 = 4\n4 + 3 = 7\nThat is "
+    assert one.request_id == content_id("rewrite", "t1", 1, "That is", 0, *cut)
+    (trace, _) = run.rows(made.rounds[0], "traces")
+    assert (trace["fork_step"], trace["step_offsets"]) == (1, [0, 20])
+    rounds = [joined(run.rounds[0], made.rounds[0])]
+    told = outcomes.fn(run.lake, rounds, run.config(source=None))
+    found = run.rows(told[0], "rewrites")
+    assert [row["continuation_trace_id"] for row in found] == [
+        one.request_id,
+        content_id("rewrite", "t1", 1, "That is", 1, *cut),
+    ]
+    assert found[0]["before"] == "It is "
+
+
+def never(request: Request) -> Exception:
+    return EngineError(f"asked for {request.request_id}")
 
 
 def test_the_same_file_again_asks_nothing_nor_does_another_model(run: Run) -> None:

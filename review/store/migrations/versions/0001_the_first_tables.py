@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("recipe", sa.Text(), nullable=True),
         sa.Column("lake", sa.Text(), nullable=True),
+        sa.Column("overrides", sa.JSON(), nullable=True),
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),

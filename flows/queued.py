@@ -1,0 +1,164 @@
+"""What a batch is made of: a run's queue with all that a reviewer, or the model that goes on, has to know."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, Field, ValidationError
+
+from flows.config import CurationConfig
+from review.batches import NewItem
+from review.config import BatchSettings, GoldConfig, ReviewConfig
+from schemas.errors import RecipeError, SourceError
+from schemas.refs import Tables
+from schemas.tables import Domain, Status
+from tasks.engines.models import ModelConfig
+from tasks.ids import content_id, question_id
+from tasks.lake import Lake
+from tasks.plugins import explain
+from tasks.prompts import Prompting
+from tasks.references import with_references
+from tasks.reviews import REVIEWERS
+from tasks.rewrite.config import GoingOn
+from tasks.score.scores import ROLLOUTS
+from tasks.sources import read_rows
+
+_ABOUT_STEPS: Final = frozenset({ROLLOUTS, REVIEWERS})
+_SAID: Final = ["trace_id", "verifier", "status", "extracted_answer", "first_wrong_step", "reason"]
+_GAP: Final = "\n\n"
+_GIVEN: Final = "given"
+"""The splitter of a gold trace: its source cut it."""
+
+
+class _Gold(BaseModel):
+    """A row as ProcessBench has them; what else is in it is no matter."""
+
+    problem: str = Field(min_length=1)
+    steps: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    label: int
+    final_answer_correct: bool | None = None
+
+
+def settings_of(config: CurationConfig) -> BatchSettings:
+    """What a batch keeps of its recipe.
+
+    Raises:
+        RecipeError: the recipe says nothing of reviewing, or its model's address holds a login.
+    """
+    if config.review is None:
+        raise RecipeError(f"recipe {config.name}: says nothing of reviewing; add `review: {{}}`, and a `queue`")
+    going_on = config.rewrite or GoingOn()
+    fields = GoingOn.model_fields
+    return BatchSettings(
+        review=config.review,
+        model=_without_login(config.rewrite.model, config.models[config.rewrite.model]) if config.rewrite else None,
+        going_on=GoingOn(**{name: getattr(going_on, name) for name in fields}),
+        prompts={name: _prompting(one) for name, one in config.prompts.items()},
+        verify=config.verify,
+    )
+
+
+def queued(lake: Lake, tables: Tables, leave_out: Collection[str]) -> list[NewItem]:
+    """The traces of a run's queue, of each round the best first, without those to leave out."""
+    queue = lake.rows(tables, "queue").sort_by([("rank", "ascending"), ("trace_id", "ascending")])
+    rows = [row for row in queue.to_pylist() if row["trace_id"] not in leave_out]
+    ids = pa.array([row["trace_id"] for row in rows], pa.string())
+    traces = _by_id(_those(lake.rows(tables, "traces"), "trace_id", ids), "trace_id")
+    asked = with_references(lake.rows(tables, "problems"), lake.rows(tables, "references"))
+    wanted = pa.array([row["problem_id"] for row in rows], pa.string())
+    problems = _by_id(_those(asked, "problem_id", wanted), "problem_id")
+    stands = _by_id(_those(lake.rows(tables, "standings"), "trace_id", ids), "trace_id")
+    said: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for one in _those(lake.rows(tables, "verdicts", _SAID), "trace_id", ids).to_pylist():
+        said[one["trace_id"]].append(one)
+    return [
+        NewItem(
+            problem=problems[row["problem_id"]],
+            trace=traces[row["trace_id"]],
+            rank=rank,
+            why=row["reason"],
+            status=stands[row["trace_id"]]["status"],
+            **_told(said[row["trace_id"]]),
+        )
+        for rank, row in enumerate(rows, start=1)
+    ]
+
+
+def gold(config: ReviewConfig, count: int) -> list[NewItem]:
+    """As many traces with a known first wrong step as `count` others need, to be their share of what a reviewer gets.
+
+    Raises:
+        SourceError: the source cannot be read, or a row has no `problem`, `steps` and `label`.
+    """
+    if config.gold is None or not count:
+        return []
+    share = config.gold.share
+    found = {one.trace["trace_id"]: one for one in _golden(config.gold)}
+    # By ids, as good as at random: an added gold trace moves no other one.
+    wanted = -int(-count * share // (1 - share))
+    return [found[name] for name in sorted(found)[:wanted]]
+
+
+def _told(said: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """What verdicts on a trace come to on the page."""
+    answers = [one for one in said if one["verifier"] not in _ABOUT_STEPS]
+    rollouts = next((one for one in said if one["verifier"] == ROLLOUTS), None)
+    return {
+        "answer": next((one["extracted_answer"] for one in answers if one["extracted_answer"] is not None), None),
+        "reason": "; ".join(f"{one['verifier']}: {one['reason']}" for one in answers if one["reason"]),
+        "suggestion": rollouts["first_wrong_step"] if rollouts else None,
+        "suggested_by": f"{ROLLOUTS}: {rollouts['reason']}" if rollouts else None,
+    }
+
+
+def _golden(config: GoldConfig) -> Iterator[NewItem]:
+    for row in read_rows(config.source):
+        try:
+            one = _Gold.model_validate(row.values)
+        except ValidationError as exc:
+            raise SourceError(f"{row.place}: no gold trace: {explain(exc)}") from exc
+        if not -1 <= one.label < len(one.steps):
+            raise SourceError(f"{row.place}: `label` is {one.label}, and there are {len(one.steps)} steps, from 0")
+        yield _gold_item(one, row.number + 1)
+
+
+def _gold_item(one: _Gold, rank: int) -> NewItem:
+    problem, steps, label, right = one.problem, one.steps, one.label, one.final_answer_correct
+    parts = [f"{step}{_GAP}" for step in steps[:-1]] + [steps[-1]]
+    starts = [sum(map(len, parts[:at])) for at in range(len(parts))]
+    stands = Status.UNVERIFIABLE if right is None else Status.CORRECT if right else Status.INCORRECT
+    trace = {
+        "trace_id": content_id("gold", problem, *steps),
+        "text": "".join(parts),
+        "step_offsets": starts,
+        "splitter": _GIVEN,
+        "source": _GIVEN,
+    }
+    asked = {"problem_id": question_id(Domain.MATH, problem), "domain": Domain.MATH.value, "question": problem}
+    nothing = dict.fromkeys(("reference", "tests", "constraints"))
+    return NewItem(asked | nothing, trace, rank, status=stands.value, gold=label)
+
+
+def _those(table: pa.Table, column: str, ids: pa.StringArray) -> pa.Table:
+    return table.filter(pc.is_in(table[column], value_set=ids))
+
+
+def _by_id(table: pa.Table, column: str) -> dict[str, dict[str, Any]]:
+    return {row[column]: row for row in table.to_pylist()}
+
+
+def _prompting(one: Prompting) -> Prompting:
+    return Prompting(**{name: getattr(one, name) for name in Prompting.model_fields})
+
+
+def _without_login(name: str, model: ModelConfig) -> ModelConfig:
+    """The model as it is: a batch's settings lie in the store, and keys do not."""
+    for kind, settings in model.engine.items():
+        if "@" in str(settings.get("base_url", "")).split("://", 1)[-1].split("/", 1)[0]:
+            raise RecipeError(
+                f"models.{name}.engine.{kind}.base_url: holds a login, which a batch would keep; put the key into the "
+                f"environment variable that api_key_env names"
+            )
+    return model

@@ -1,0 +1,1 @@
+"""Take over what people said of a trace's steps."""
