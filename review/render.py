@@ -177,10 +177,17 @@ def _heading(_self: RendererHTML, tokens: Any, at: int, _options: Any, _env: Any
     return f'<p class="heading"><span class="marks">{tokens[at].markup}</span> '
 
 
+def _marks(_self: RendererHTML, tokens: Any, at: int, _options: Any, _env: Any) -> str:
+    """A lone star is more often a product than emphasis: it stays what it is."""
+    return html.escape(tokens[at].markup)
+
+
 _RULES: Final[dict[str, Callable[..., str]]] = {
     "fence": _fence,
     "heading_open": _heading,
     "heading_close": _tag("</p>\n"),
+    "em_open": _marks,
+    "em_close": _marks,
     "th_open": _tag("<th>"),
     "td_open": _tag("<td>"),
 }

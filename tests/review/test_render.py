@@ -109,7 +109,8 @@ def test_what_is_maths(text: str, tex: list[str]) -> None:
     ("text", "shown"),
     [
         ("a\u202eb", 'a<span class="hidden-char" title="U+202E RIGHT-TO-LEFT OVERRIDE">U+202E</span>b'),
-        ("3. *so*\n4. then", "<p>3. <em>so</em><br>\n4. then</p>"),
+        ("3. **so**\n4. then", "<p>3. <strong>so</strong><br>\n4. then</p>"),
+        ("2*100 = <<2*100=200>>", "<p>2*100 = &lt;&lt;2*100=200&gt;&gt;</p>"),
         ("[a](http://x.test)", "<p>[a](http://x.test)</p>"),
         ("#### 16", '<p class="heading"><span class="marks">####</span> 16</p>'),
         ("```python\nx<1\n```", '<span class="language">python</span><pre><code>x&lt;1\n</code></pre>'),
