@@ -13,6 +13,7 @@ from typing import Final
 
 from prefect import flow, get_run_logger
 from prefect.events import emit_event
+from prefect.settings import PREFECT_API_URL
 from sqlalchemy import select
 
 from flows.config import CurateConfig, CurationConfig, RefreshConfig
@@ -132,7 +133,9 @@ def configured(recipe: str, overrides: Sequence[str]) -> CurationConfig:
 
 
 def announce(event: str, batch: Batch) -> None:
-    """Tell Prefect's server, if there is one, what has become of a batch."""
+    """Tell Prefect's server what has become of a batch; a temporary one would have nobody who waits for it."""
+    if not PREFECT_API_URL.value():
+        return
     resource = {"prefect.resource.id": f"{RESOURCE}{batch.id}", "prefect.resource.role": "batch"}
     emit_event(event, resource=resource, payload={"batch": batch.id})
 

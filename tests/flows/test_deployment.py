@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.events import DeploymentEventTrigger
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.events import DeploymentEventTrigger, emit_event
 from prefect.utilities.importtools import import_object
 from pydantic import TypeAdapter
 
@@ -102,3 +104,18 @@ def test_a_worker_runs_the_deployment(worker: dict[str, str], recipe: str, tmp_p
             state = client.read_flow_run(run.id).state
     assert state.is_completed(), state.message
     assert [path.name for path in (lake / "releases/tiny/v1").iterdir() if path.is_dir()] == ["sft"]
+
+
+@pytest.mark.timeout(240)
+def test_a_batch_that_was_reviewed_starts_its_way_back(worker: dict[str, str]) -> None:
+    name = f"{RESOURCE}{uuid4().hex}"
+    emit_event(REVIEWED, resource={"prefect.resource.id": name})
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("after-review/after-review")
+        mine = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+        for _ in range(120):
+            runs = client.read_flow_runs(deployment_filter=mine)
+            if runs:
+                break
+            time.sleep(0.5)
+    assert [run.parameters for run in runs] == [{"batch": name}]
