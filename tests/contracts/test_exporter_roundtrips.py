@@ -187,7 +187,9 @@ def read_back(exporter: Exporter, rows: pa.Table, folder: Path) -> list[Any]:
 
 
 def test_every_format_is_here() -> None:
-    assert sorted(REBUILT) == sorted(LAKE) == plugins.names(PACKAGE)
+    """But the one whose rows are of two traces: nothing that the lake has comes back from it."""
+    of_two = {"self_correction"}
+    assert REBUILT.keys() == LAKE.keys() == set(plugins.names(PACKAGE)) - of_two
 
 
 @pytest.mark.parametrize("name", sorted(REBUILT))
