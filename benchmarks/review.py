@@ -1,8 +1,8 @@
 """200 reviewers at one server: how long pages and claims take, whether anything is handed out twice or lost.
 
-The server is `tracemill review serve` in a process of its own; the reviewers are requests over HTTP, each with a pause of
-`--think` seconds on average between two (0: as fast as the server answers). In the middle the server is killed with
-SIGKILL and started again (`--kill`); what it had acknowledged has to be there. Traces are GSM8K's.
+The server is `tracemill review serve` in a process of its own; the reviewers are requests over HTTP, each with a pause
+of `--think` seconds on average between two (0: as fast as the server answers). A second run kills the server with
+SIGKILL in the middle and starts it again; what it had acknowledged has to be there. Traces are GSM8K's.
 """
 
 import argparse
@@ -27,11 +27,12 @@ from sqlalchemy import func, select
 from benchmarks.gsm8k import imported
 from benchmarks.results import arguments, publish, write
 from review import users
-from review.batches import NewBatch, open_batch
+from review.batches import NewBatch, NewItem, open_batch
 from review.config import BatchSettings, ReviewConfig
+from review.signins import sign_in
 from review.store.database import Database
 from review.store.models import AT_WORK, FINISHED, Assignment, Login, Role
-from review.web.access import COOKIE, sign_in
+from review.web.access import COOKIE
 
 BATCH: Final = "benchmark"
 PORT: Final = 8571
@@ -132,14 +133,12 @@ def filled(database: Database, items: int, overlap: int) -> None:
     found = imported(items)
     problems = {row["problem_id"]: row for row in found.problems.to_pylist()}
     rows = [
-        problems[row["problem_id"]]
-        | row
-        | {"rank": rank, "why": "", "status": "incorrect", "reason": "", "answer": None}
+        NewItem(problems[row["problem_id"]], row, rank)
         for rank, row in enumerate(found.traces.slice(0, items).to_pylist())
     ]
     settings = BatchSettings(review=ReviewConfig(overlap=overlap))
     with database.writing() as session:
-        open_batch(session, "benchmark", NewBatch(name=BATCH, recipe=None, lake=None, settings=settings, items=rows))
+        open_batch(session, "benchmark", NewBatch(BATCH, settings, rows))
 
 
 def people(database: Database, count: int) -> list[dict[str, str]]:
@@ -182,16 +181,16 @@ def lost(database: Database, seen: Seen) -> int:
     with database.reading() as session:
         states = dict(session.execute(select(Assignment.id, Assignment.state)).tuples().all())
         drafts = dict(session.execute(select(Assignment.id, Assignment.draft)).tuples().all())
-    ended = sum(states.get(name) != state for name, state in seen.finished.items())
+    ended = len([name for name, state in seen.finished.items() if states.get(name) != state])
     open_ = (name for name in seen.drafts if name not in seen.finished)
-    return ended + sum((drafts.get(name) or {}).get("after") != seen.drafts[name] for name in open_)
+    return ended + len([name for name in open_ if (drafts.get(name) or {}).get("after") != seen.drafts[name]])
 
 
 def handed_out_twice(database: Database, overlap: int) -> int:
     """Assignments beyond the overlap."""
     with database.reading() as session:
         counted = select(func.count()).where(Assignment.state.in_([*AT_WORK, *FINISHED])).group_by(Assignment.item_id)
-        return sum(max(0, count - overlap) for count in session.scalars(counted))
+        return sum(max(0, int(count) - overlap) for count in session.scalars(counted))
 
 
 def measured(options: argparse.Namespace, url: str, kill_after: float | None) -> dict[str, float]:
@@ -217,12 +216,8 @@ def main() -> None:
     parser.add_argument("--reviewers", type=int, default=200)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--overlap", type=int, default=2)
-    parser.add_argument(
-        "--think", type=float, default=2.0, help="seconds between two requests of one reviewer, on average"
-    )
-    parser.add_argument(
-        "--kill", type=float, default=10.0, help="in a second run, kill the server after so many seconds"
-    )
+    parser.add_argument("--think", type=float, default=2.0, help="seconds between a reviewer's requests, on average")
+    parser.add_argument("--kill", type=float, default=10.0, help="seconds after which the second run kills it")
     parser.add_argument("--database", help="the URL of an empty store; SQLite unless given, and no second run if so")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
