@@ -153,7 +153,7 @@ def _maths(source: str, tex: str, display: bool) -> str:  # noqa: FBT001
 def _markdown(faithful: bool) -> MarkdownIt:  # noqa: FBT001
     made = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table")
     made.disable(_OFF + (_FAITHFUL if faithful else []))
-    for tag, rule in _RULES.items():
+    for tag, rule in (_RULES | (_STARS if faithful else {})).items():
         made.add_render_rule(tag, rule)
     return made
 
@@ -182,12 +182,11 @@ def _marks(_self: RendererHTML, tokens: Any, at: int, _options: Any, _env: Any) 
     return html.escape(tokens[at].markup)
 
 
+_STARS: Final = {"em_open": _marks, "em_close": _marks}
 _RULES: Final[dict[str, Callable[..., str]]] = {
     "fence": _fence,
     "heading_open": _heading,
     "heading_close": _tag("</p>\n"),
-    "em_open": _marks,
-    "em_close": _marks,
     "th_open": _tag("<th>"),
     "td_open": _tag("<td>"),
 }

@@ -25,9 +25,9 @@ def test_keys_that_are_none_are_refused(signed_in: SignedIn, keys: dict[str, obj
 
 
 def test_steps_are_rendered(signed_in: SignedIn) -> None:
-    told = signed_in("ada").post("/api/render", json={"texts": ["*a*", "<b>"]}).json()
+    told = signed_in("ada").post("/api/render", json={"texts": ["**a**", "<b>"]}).json()
     assert told["html"] == [
-        '<div class="prose" dir="auto"><p><em>a</em></p>\n</div>',
+        '<div class="prose" dir="auto"><p><strong>a</strong></p>\n</div>',
         '<div class="prose" dir="auto"><p>&lt;b&gt;</p>\n</div>',
     ]
 
