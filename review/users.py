@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,7 +22,6 @@ LONGEST: Final = 200
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
 _COST: Final = {"n": 2**14, "r": 8, "p": 5}
 """OWASP's scrypt setting for 16 MiB (Password Storage Cheat Sheet)."""
-_NOBODY: Final = "scrypt$00$00"
 
 
 def add(session: Session, actor: str, name: str, password: str | None, role: Role) -> User:
@@ -119,7 +119,7 @@ def generated() -> str:
 
 
 def hash_password(password: str, name: str) -> str:
-    """`scrypt$salt$hash`, hexadecimal.
+    """`scrypt$n$r$p$salt$hash`, the last two hexadecimal: a later cost leaves older passwords good.
 
     Raises:
         ReviewError: it is too short, too long, the user's name, or no text.
@@ -130,15 +130,19 @@ def hash_password(password: str, name: str) -> str:
         raise ReviewError("a password is not the user's name")
     salt = secrets.token_bytes(16)
     try:
-        return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
+        return "$".join(["scrypt", *map(str, _COST.values()), salt.hex(), _scrypt(password, salt, _COST).hex()])
     except UnicodeEncodeError as exc:
         raise ReviewError("a password is text: there are broken characters in it") from exc
 
 
 def matches(password: str, stored: str | None) -> bool:
     """Whether it is the password; takes as long where there is none."""
-    _, salt, digest = (stored or _NOBODY).split("$")
-    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), bytes.fromhex(digest))
+    if stored is None:
+        _scrypt(password, b"", _COST)
+        return False
+    _, *cost, salt, digest = stored.split("$")
+    made = _scrypt(password, bytes.fromhex(salt), dict(zip(_COST, map(int, cost), strict=True)))
+    return hmac.compare_digest(made, bytes.fromhex(digest))
 
 
 def _leave_an_admin(session: Session, user: User) -> None:
@@ -149,5 +153,5 @@ def _leave_an_admin(session: Session, user: User) -> None:
         raise ReviewError(f"user {user.name}: is the last admin; make another one first")
 
 
-def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=_COST["n"], r=_COST["r"], p=_COST["p"], maxmem=2**26)
+def _scrypt(password: str, salt: bytes, cost: Mapping[str, int]) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=cost["n"], r=cost["r"], p=cost["p"], maxmem=2**26)

@@ -160,3 +160,10 @@ def test_all_of_it_is_in_the_audit_and_no_secret_is(database: Database) -> None:
 def test_nobody_is_found_by_a_name_that_nobody_has(database: Database) -> None:
     with database.reading() as session, pytest.raises(ReviewError, match="none of this name"):
         users.find(session, "nobody")
+
+
+def test_a_password_of_another_cost_still_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = users.hash_password(PASSWORD, "ada")
+    monkeypatch.setitem(users._COST, "n", 2 * users._COST["n"])
+    assert users.matches(PASSWORD, stored)
+    assert users.hash_password(PASSWORD, "ada").split("$")[1] != stored.split("$")[1]

@@ -1,6 +1,6 @@
 """Signing in and out over the real app."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookies import SimpleCookie
 
 import pytest
@@ -131,9 +131,9 @@ def test_the_password_is_hashed_whoever_it_is(
     hashed: list[str] = []
     scrypt = users._scrypt
 
-    def noted(password: str, salt: bytes) -> bytes:
+    def noted(password: str, salt: bytes, cost: Mapping[str, int]) -> bytes:
         hashed.append(password)
-        return scrypt(password, salt)
+        return scrypt(password, salt, cost)
 
     monkeypatch.setattr(users, "_scrypt", noted)
     assert tried(browser(database), "a bad guess", name) == (400, "name or password is wrong")
