@@ -158,6 +158,39 @@ class Desk:
         expect(self.page.locator("#ended-text")).to_have_text("Submitted.")
 
 
+def lose_the_network(desk: Desk) -> None:
+    """What is rated meanwhile is kept in the browser, and sent when the network is back."""
+    desk.context.set_offline(True)
+    desk.press("3")
+    expect(desk.page.locator("#offline")).to_be_visible()
+    desk.context.set_offline(False)
+    expect(desk.page.locator("#saved")).to_have_text("Saved")
+    expect(desk.page.locator("#offline")).to_be_hidden()
+    desk.page.reload()
+    desk.page.wait_for_selector("#steps .step[aria-current]")
+    expect(desk.page.locator(".rating[aria-pressed=true]")).to_have_count(1)
+    desk.faults[:] = [one for one in desk.faults if "ERR_INTERNET_DISCONNECTED" not in one]
+
+
+def change_in_another_window(desk: Desk) -> None:
+    """The window that is behind shows both versions; its reader takes the server's."""
+    other = desk.context.new_page()
+    other.goto(desk.page.url)
+    other.wait_for_selector("#steps .step[aria-current]")
+    other.keyboard.press("k")
+    other.keyboard.press("2")
+    expect(other.locator("#saved")).to_have_text("Saved")
+    desk.press("j", "3")
+    expect(desk.page.get_by_role("dialog")).to_contain_text("Mine")
+    tab_to(desk.page, "Take the server")
+    desk.press("Enter")
+    expect(desk.page.get_by_role("dialog")).to_have_count(0)
+    expect(desk.page.locator(".rating[aria-pressed=true]")).to_have_count(1)
+    expect(desk.page.locator(".rating[aria-pressed=true]")).to_contain_text("Okay")
+    other.close()
+    desk.faults[:] = [one for one in desk.faults if "409" not in one]
+
+
 def tab_to(page: Page, name: str) -> None:
     """Press Tab until the link or button of this name has the focus."""
     for _ in range(80):
@@ -187,7 +220,9 @@ def test_two_reviewers_from_sign_in_to_export(house: House, browser: Browser) ->
     ada.rewrite(second)
     bob.press("Enter")
     assert bob.take() == second
-    bob.press(*["j"] * second.step, "1", "g")
+    lose_the_network(bob)
+    change_in_another_window(bob)
+    bob.press(*["k"] * 9, *["j"] * second.step, "1", "g")
     bob.type("I cannot tell what the friends found.")
     tab_to(bob.page, "Give up")
     bob.press("Enter")
