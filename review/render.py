@@ -24,6 +24,7 @@ _PLACE: Final = re.compile("\ue000([0-9]+)\ue001")
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _OPENS: Final = re.compile(
     r"^ {0,3}(?:`{3,}|~{3,})|`+|\\[(\[]|\$\$|\$"
+    r"|\\boxed\{(?:[^{}\n]|\{[^{}\n]*+\})*+\}"  # answers stand there without dollars
     r"|\\begin\{(?:align|alignat|equation|gather|multline|split|cases|array|[bBpvV]?matrix)\*?\}|\\.",
     re.MULTILINE,
 )
@@ -125,6 +126,8 @@ def _formula(text: str, found: re.Match[str]) -> tuple[int, str | None, bool]:
     if opened == "$":
         inline = _INLINE.match(text, found.start())
         return (inline.end(), inline[1], False) if inline else (start, None, False)
+    if opened.startswith("\\boxed"):
+        return start, opened, False
     if opened.startswith("\\begin"):
         closing = opened.replace("\\begin", "\\end", 1)
         end = text.find(closing, start)

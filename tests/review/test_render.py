@@ -99,6 +99,7 @@ def test_a_problem_is_inert(text: str) -> None:
         ("\\$5 and $y$", ["y"]),
         ("$a\u202eb$", []),
         ("*$a*b$*", ["a*b"]),
+        ("so \\boxed{\\frac{1}{2}} and \\boxed{7", ["\\boxed{\\frac{1}{2}}"]),
     ],
 )
 def test_what_is_maths(text: str, tex: list[str]) -> None:
