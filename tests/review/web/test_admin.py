@@ -175,7 +175,7 @@ def test_gold_by_one_click_and_back(admin: TestClient, either: Database, batch: 
 
 def test_gold_by_a_given_step(admin: TestClient, either: Database, batch: str) -> None:
     assert "nobody agreed" in refused(admin, "gold", item="item-1")
-    assert "steps 0 to 2" in refused(admin, "gold", item="item-1", first_wrong=3)
+    assert "no such step; there are 3" in refused(admin, "gold", item="item-1", first_wrong=3)
     assert "none of this id" in refused(admin, "gold", item="item-9", first_wrong=0)
     assert done(admin, "gold", item="item-1", first_wrong=-1) == {"first_wrong": -1}
     with either.reading() as session:
