@@ -119,6 +119,21 @@ def test_the_audit_is_checked(typed: Type, address: str) -> None:
         typed("verify-audit")
 
 
+def test_the_audit_is_checked_against_an_export(typed: Type, batch: str, address: str, tmp_path: Path) -> None:
+    typed("export", batch)
+    manifest = str(tmp_path / "lake/reviews/b.manifest.json")
+    assert "the audit is whole, and still holds row 2" in " ".join(
+        typed("verify-audit", "--against", manifest).stdout.split()
+    )
+    database = Database(address)
+    with database.writing() as session:
+        session.connection().exec_driver_sql("DELETE FROM audit WHERE id = 2")
+    database.close()
+    assert "the audit is whole" in typed("verify-audit").stdout
+    with pytest.raises(ReviewError, match=r"audit: row 2, the newest when .*b\.manifest\.json was written, .* is gone"):
+        typed("verify-audit", "--against", manifest)
+
+
 def test_what_is_missing_is_said_in_one_sentence(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     there = importlib.util.find_spec
     monkeypatch.setattr("flows.cli_store.find_spec", lambda name: None if name == "uvicorn" else there(name))

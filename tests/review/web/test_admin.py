@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -149,6 +150,24 @@ def test_a_batch_is_closed_and_reopened(admin: TestClient, either: Database, bat
     done(admin, f"batches/{batch}/reopen")
     assert "Close the batch" in admin.get(f"/admin/batches/{batch}").text
     assert [act[1:] for act in acts(either)] == [("batch closed", "maths"), ("batch reopened", "maths")]
+
+
+def test_whoever_waits_for_a_batch_is_told_once_that_it_is_closed(
+    admin: TestClient, either: Database, batch: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def closed(one: Batch) -> None:
+        with either.reading() as session:
+            told.append(f"{one.name} {session.get_one(Batch, one.id).state}")
+        raise ConnectionError("no server there")
+
+    assert isinstance(admin.app, FastAPI)
+    admin.app.state.closed = closed
+    for _ in range(2):
+        done(admin, f"batches/{batch}/close")
+    assert told == ["maths closed"]
+    assert "batch maths is closed, but nobody could be told" in caplog.text
 
 
 def test_guidelines_are_changed_and_seen_as_reviewers_see_them(admin: TestClient, either: Database, batch: str) -> None:

@@ -93,7 +93,7 @@ def test_math_shepherd_scores_every_step(
     }
     row = found["t1"]
     assert (row["verifier"], row["status"], row["score"]) == ("rollouts", "incorrect", 0)
-    assert row["verifier_version"] == "1 math_shepherd, k 2, told-m"
+    assert row["verifier_version"] == "2 math_shepherd, k 2, told-m"
     assert row["reason"] == "0 of 2 continuations of it reach the answer; 6 continuations in all"
     assert found["t-1"]["reason"] == "no step is wrong; 6 continuations in all"
     assert found["t3"]["reason"].startswith("it is the last step, and the answer is wrong")
