@@ -163,7 +163,7 @@ def first_marks(session: Session, batch_id: str | None = None) -> dict[str, int]
 def _mark(row: tuple[Any, ...]) -> Mark:
     *who, first, own, offsets, steps, characters, seconds, revealed = row[:12]
     mark = first if first is None or own is None else own_step(offsets, own, first)
-    return Mark(*who, mark, steps, characters, seconds, revealed is not None, *row[12:])
+    return Mark._make([*who, mark, steps, characters, seconds, revealed is not None, *row[12:]])
 
 
 def _turn(row: tuple[Any, ...]) -> Turn:

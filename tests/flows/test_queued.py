@@ -85,11 +85,18 @@ def test_a_queue_is_of_its_own_rows_and_no_table_is_read_whole(tmp_path: Path, m
     tables |= store(lake, "problems", {"problem_id": "p", "question": "1 + 1?"})
     tables |= store(lake, "references", {"problem_id": "p", "reference": "2"})
     tables |= store(lake, "standings", *({"trace_id": f"t{at}", "status": "incorrect"} for at in (0, 1, 2)))
-    verdicts = {"math": {"reason": "not 2", "extracted_answer": "3"}, ROLLOUTS: {"first_wrong_step": 0, "reason": "r"}}
-    tables |= store(lake, "verdicts", *({"trace_id": "t2", "verifier": name} | one for name, one in verdicts.items()))
-    whole = Lake.rows
+    about = {"trace_id": "t2"}
+    said = about | {"verifier": "math", "reason": "not 2", "extracted_answer": "3"}
+    rollouts: dict[str, Any] = about | {"verifier": ROLLOUTS, "first_wrong_step": 0, "reason": "r"}
+    tables |= store(lake, "verdicts", said, rollouts)
     read: list[str] = []
-    monkeypatch.setattr(Lake, "rows", lambda self, of, name, *more: read.append(name) or whole(self, of, name, *more))
+
+    def rows(self: Lake, tables: Tables, name: str, columns: list[str] | None = None) -> pa.Table:
+        read.append(name)
+        return whole(self, tables, name, columns)
+
+    whole = Lake.rows
+    monkeypatch.setattr(Lake, "rows", rows)
     others = {f"other-{at}" for at in range(100)}
     found = queued(lake, tables, others)
     assert [(one.trace["trace_id"], one.trace["text"], one.rank) for one in found] == [("t2", "2", 1), ("t1", "1", 2)]

@@ -23,6 +23,7 @@ from review.store.database import Database
 from review.store.models import Assignment, Batch, Item, Role, State, Trace
 from review.web.app import create_app
 from review.wire import AssignmentView, JobView, Lease, ProblemView, RoundView, StepView, TraceView
+from tasks.engines.models import ModelConfig
 
 PASSWORD = "correct horse battery"
 STEPS = ["Ann has 3 bags of 4 apples: $3 \\times 4 = 12$.\n", "She eats 2: $12 - 2 = 11$.\n", "The answer is 11."]
@@ -82,10 +83,12 @@ class Script:
 
     def _mark(self, last: RoundView, body: Json) -> None:
         last.ratings, last.first_wrong = body["ratings"], body["first_wrong"]
-        self.view.state, self.view.can_undo = "rewriting" if last.first_wrong >= 0 else "marking", True
+        wrong = "rewriting" if self.view.rounds_left else "max_rounds"
+        self.view.state, self.view.can_undo = wrong if last.first_wrong >= 0 else "marking", True
 
     def _rewrite(self, last: RoundView, body: Json) -> None:
         last.after, self.view.state = body["after"], "generating"
+        self.view.rounds_left -= 1
         last.doubts = ["the rewritten step is 2 steps"] if "\n\n" in last.after else []
         last.job = JobView(id="j", kind="continue", state="queued", done=0, total=2, error=None)
 
@@ -173,7 +176,8 @@ def fill(store: Database) -> None:
     guidelines = "Mark the **first** wrong step.\n\n- A slip is wrong.\n- $1+1=3$ is."
     with store.writing() as session:
         ada, _ = (users.add(session, "tests", name, PASSWORD, Role.REVIEWER) for name in ("ada", "bob"))
-        settings = BatchSettings(review=ReviewConfig(guidelines=guidelines)).model_dump(mode="json")
+        model = ModelConfig(model="m")
+        settings = BatchSettings(review=ReviewConfig(guidelines=guidelines), model=model).model_dump(mode="json")
         session.add(Batch(id="b", name="demo", settings=settings, state="open", opened_at=now))
         session.flush()
         session.add_all(item(name, rank) for rank, name in enumerate(["i", "i2", "i3"]))
