@@ -23,7 +23,6 @@ from review.store.database import Database
 from review.store.models import Assignment, Batch, Item, Role, State, Trace
 from review.web.app import create_app
 from review.wire import AssignmentView, JobView, Lease, ProblemView, RoundView, StepView, TraceView
-from tasks.engines.models import ModelConfig
 
 PASSWORD = "correct horse battery"
 STEPS = ["Ann has 3 bags of 4 apples: $3 \\times 4 = 12$.\n", "She eats 2: $12 - 2 = 11$.\n", "The answer is 11."]
@@ -176,8 +175,7 @@ def fill(store: Database) -> None:
     guidelines = "Mark the **first** wrong step.\n\n- A slip is wrong.\n- $1+1=3$ is."
     with store.writing() as session:
         ada, _ = (users.add(session, "tests", name, PASSWORD, Role.REVIEWER) for name in ("ada", "bob"))
-        model = ModelConfig(model="m")
-        settings = BatchSettings(review=ReviewConfig(guidelines=guidelines), model=model).model_dump(mode="json")
+        settings = BatchSettings(review=ReviewConfig(guidelines=guidelines)).model_dump(mode="json")
         session.add(Batch(id="b", name="demo", settings=settings, state="open", opened_at=now))
         session.flush()
         session.add_all(item(name, rank) for rank, name in enumerate(["i", "i2", "i3"]))

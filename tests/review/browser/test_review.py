@@ -1,10 +1,13 @@
 """The review page, by keyboard, by a lost network and by a change elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from review.store.models import Batch
 from review.wire import EffectView, Share, SuggestionView
 
 Open = Callable[..., Page]
@@ -223,6 +226,20 @@ def test_a_rewrite_that_did_not_help_is_rewritten(server: Any, open_review: Open
     assert len(sent(server, "undo")) == 1
 
 
+@pytest.fixture
+def with_model(server: Any) -> Iterator[None]:
+    """The batches have a model to go on, meanwhile."""
+    with server.store.writing() as session:
+        kept = {one.id: one.settings for one in session.scalars(select(Batch))}
+        for name, settings in kept.items():
+            session.get_one(Batch, name).settings = settings | {"model": {"model": "m"}}
+    yield
+    with server.store.writing() as session:
+        for name, settings in kept.items():
+            session.get_one(Batch, name).settings = settings
+
+
+@pytest.mark.usefixtures("with_model")
 def test_after_the_last_rewrite_a_trace_is_only_rated(server: Any, open_review: Open) -> None:
     server.script.view.rounds_left = 1
     page = open_review()
