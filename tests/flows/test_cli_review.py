@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from flows.review import REVIEWED
 from review.audit import note
 from review.batches import NewBatch, NewItem, open_batch
 from review.config import BatchSettings
@@ -139,6 +141,23 @@ def test_what_is_missing_is_said_in_one_sentence(typed: Type, monkeypatch: pytes
     monkeypatch.setattr("flows.cli_store.find_spec", lambda name: None if name == "uvicorn" else there(name))
     with pytest.raises(ReviewError, match=r"reviewing needs uvicorn: pip install 'tracemill\[review\]'"):
         typed("list")
+
+
+def test_what_an_admin_closes_on_the_page_is_announced(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[FastAPI] = []
+    told: list[tuple[str, str]] = []
+
+    class Idle:
+        def __init__(self, _: object) -> None: ...
+
+        def run(self, sockets: list[socket.socket]) -> None: ...
+
+    monkeypatch.setattr("uvicorn.Config", lambda app, **_: served.append(app))
+    monkeypatch.setattr("uvicorn.Server", Idle)
+    monkeypatch.setattr("flows.review.announce", lambda event, batch: told.append((event, batch)))
+    typed("serve", "--port", "0")
+    served[0].state.closed("the batch")
+    assert told == [(REVIEWED, "the batch")]
 
 
 def test_a_port_that_is_taken(typed: Type) -> None:
