@@ -16,6 +16,7 @@ from schemas.errors import ReviewError
 
 if TYPE_CHECKING:
     from review.store.database import Database
+    from review.store.models import Batch
 
 app = typer.Typer(
     help="The review page: people rewrite the first wrong step of traces, and the model goes on from there.",
@@ -49,7 +50,7 @@ def serve(
             _demo_user(database)
         elif not names(database):
             say("nobody may sign in yet; add yourself: tracemill review user add NAME --role admin")
-        app = create_app(database, runner=Runner(database))
+        app = create_app(database, Runner(database), _announce_closed)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
@@ -81,13 +82,12 @@ def open_(
 def close(batch: BatchName, db: StoreUrl = DEFAULT) -> None:
     """Close a batch: nothing more of it is handed out; where after-review is deployed, this starts it."""
     with opened(db) as database:
-        from flows.review import REVIEWED, announce
         from review import batches
 
         with database.writing() as session:
             found = batches.find(session, batch)
             batches.close(session, ACTOR, found, "closed by hand")
-        announce(REVIEWED, found)
+        _announce_closed(found)
         _show(database, batch)
 
 
@@ -174,17 +174,32 @@ def import_(
 
 
 @app.command("verify-audit")
-def verify_audit(db: StoreUrl = DEFAULT) -> None:
+def verify_audit(
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The .manifest.json of an export: the row that was the newest then is there."
+        ),
+    ] = None,
+    db: StoreUrl = DEFAULT,
+) -> None:
     """Check that no row of the audit was changed or left out; exit 2 if one was."""
     with opened(db) as database, database.reading() as session:
-        from review.audit import broken
+        from review.audit import broken, holds
+        from review.export import kept_head
 
+        kept = kept_head(against) if against else None
         row = broken(session)
+        gone = kept is not None and not holds(session, kept)
     if row is not None:
         raise ReviewError(
             f"audit: row {row} does not follow from the one before it: one of them was changed or is gone"
         )
-    say("the audit is whole")
+    if kept is not None and gone:
+        raise ReviewError(
+            f"audit: row {kept.id}, the newest when {against} was written, is not what it was, or is gone"
+        )
+    say("the audit is whole" if kept is None else f"the audit is whole, and still holds row {kept.id} of {against}")
 
 
 @contextmanager
@@ -201,6 +216,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise ReviewError(f"{host}:{port}: cannot be listened at ({exc.strerror}); give another --port") from exc
     with listener:
         yield listener
+
+
+def _announce_closed(batch: "Batch") -> None:
+    from flows.review import REVIEWED, announce
+
+    announce(REVIEWED, batch)
 
 
 def _demo_user(database: "Database") -> None:

@@ -1,11 +1,10 @@
 """What a batch is made of: a run's queue with all that a reviewer, or the model that goes on, has to know."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, Field, ValidationError
 
 from flows.config import CurationConfig
@@ -28,6 +27,8 @@ from tasks.sources import read_rows
 _ABOUT_STEPS: Final = frozenset({ROLLOUTS, REVIEWERS})
 _SAID: Final = ["trace_id", "verifier", "status", "extracted_answer", "first_wrong_step", "reason"]
 _GAP: Final = "\n\n"
+_Rows = dict[str, dict[str, Any]]
+"""By id."""
 _GIVEN: Final = "given"
 """The splitter of a gold trace: its source cut it."""
 
@@ -61,17 +62,15 @@ def settings_of(config: CurationConfig) -> BatchSettings:
 
 
 def queued(lake: Lake, tables: Tables, leave_out: Collection[str]) -> list[NewItem]:
-    """The traces of a run's queue, of each round the best first, without those to leave out."""
+    """The traces of a run's queue, of each round the best first, without those to leave out.
+
+    Of the lake's other tables only the queue's rows are held in memory.
+    """
     queue = lake.rows(tables, "queue").sort_by([("rank", "ascending"), ("trace_id", "ascending")])
     rows = [row for row in queue.to_pylist() if row["trace_id"] not in leave_out]
-    ids = pa.array([row["trace_id"] for row in rows], pa.string())
-    traces = _by_id(_those(lake.rows(tables, "traces"), "trace_id", ids), "trace_id")
-    asked = with_references(lake.rows(tables, "problems"), lake.rows(tables, "references"))
-    wanted = pa.array([row["problem_id"] for row in rows], pa.string())
-    problems = _by_id(_those(asked, "problem_id", wanted), "problem_id")
-    stands = _by_id(_those(lake.rows(tables, "standings"), "trace_id", ids), "trace_id")
+    traces, problems, stands = _about(lake, tables, rows)
     said: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for one in _those(lake.rows(tables, "verdicts", _SAID), "trace_id", ids).to_pylist():
+    for one in lake.chosen(tables, "verdicts", "trace_id", traces, _SAID).to_pylist():
         said[one["trace_id"]].append(one)
     return [
         NewItem(
@@ -141,11 +140,19 @@ def _gold_item(one: _Gold, rank: int) -> NewItem:
     return NewItem(asked | nothing, trace, rank, status=stands.value, gold=label)
 
 
-def _those(table: pa.Table, column: str, ids: pa.StringArray) -> pa.Table:
-    return table.filter(pc.is_in(table[column], value_set=ids))
+def _about(lake: Lake, tables: Tables, queue: Sequence[Mapping[str, str]]) -> tuple[_Rows, _Rows, _Rows]:
+    """Traces by id, problems by id with their references, standings by trace."""
+    traces, problems = ([row[name] for row in queue] for name in ("trace_id", "problem_id"))
+    asked, references = (lake.chosen(tables, name, "problem_id", problems) for name in ("problems", "references"))
+    own, stands = (lake.chosen(tables, name, "trace_id", traces) for name in ("traces", "standings"))
+    return (
+        _by_id(own, "trace_id"),
+        _by_id(with_references(asked, references), "problem_id"),
+        _by_id(stands, "trace_id"),
+    )
 
 
-def _by_id(table: pa.Table, column: str) -> dict[str, dict[str, Any]]:
+def _by_id(table: pa.Table, column: str) -> _Rows:
     return {row[column]: row for row in table.to_pylist()}
 
 

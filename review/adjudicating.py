@@ -222,9 +222,7 @@ def _decided(
         raise ReviewError("take one reviewer's mark over, or set a first wrong step: one of the two")
     if decision.first_wrong is not None:
         if not -1 <= decision.first_wrong < len(offsets):
-            raise ReviewError(
-                f"step {decision.first_wrong}: the trace has {len(offsets)}, from 0; -1 says none is wrong"
-            )
+            raise ReviewError(f"there is no such step: the trace has {len(offsets)}")
         return None, decision.first_wrong
     for at, (one, round_) in enumerate(said):
         candidate = _candidate(at, one, round_, offsets)

@@ -79,6 +79,8 @@ class Progress(NamedTuple):
 def open_batch(session: Session, actor: str, new: NewBatch) -> Batch:
     """Open a batch, or add to the open one of this name what it lacks; the same again changes nothing.
 
+    The settings of an open one become those of the recipe, but guidelines that an admin wrote on the page stay.
+
     Raises:
         ReviewError: the name is none, or belongs to another recipe's batch, or to one that was closed.
     """
@@ -88,6 +90,8 @@ def open_batch(session: Session, actor: str, new: NewBatch) -> Batch:
     known = set() if batch is None else _traces_of(session, [batch.id])
     items = [one for one in new.items if one.trace["trace_id"] not in known and not _broken(one)]
     settings = new.settings.model_dump(mode="json")
+    if batch is not None and batch.own_guidelines:
+        settings["review"]["guidelines"] = batch.settings["review"]["guidelines"]
     if batch is None:
         batch = _created(session, actor, new, settings)
     elif (batch.recipe, batch.lake) != (new.recipe, new.lake):
@@ -107,12 +111,16 @@ def open_batch(session: Session, actor: str, new: NewBatch) -> Batch:
     return batch
 
 
-def close(session: Session, actor: str, batch: Batch, because: str) -> None:
-    """Hand out nothing more of it; what was begun and not finished is missing from its reviews."""
+def close(session: Session, actor: str, batch: Batch, because: str) -> bool:
+    """Hand out nothing more of it; what was begun and not finished is missing from its reviews.
+
+    False where it was closed before: nothing changes.
+    """
     if batch.state == BatchState.CLOSED:
-        return
+        return False
     batch.state, batch.closed_at, batch.closed_because = BatchState.CLOSED, datetime.now(UTC), because
     note(session, actor, "batch closed", batch.name, because=because)
+    return True
 
 
 def reopen(session: Session, actor: str, batch: Batch) -> None:

@@ -1,6 +1,6 @@
 """What a recipe says about reviewing, and what a batch keeps of the recipe it was opened by."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from tasks.prompts import Prompting
 from tasks.rewrite.config import GoingOn
 from tasks.sources import SourceConfig
 from tasks.verify.verify import VerifyConfig
+
+GOLD_SHARE: Final = 0.1
+"""Of what a reviewer gets, where a recipe does not say; admins mark gold items in any batch."""
 
 
 class SuggestConfig(ConfigBase):
@@ -25,7 +28,7 @@ class GoldConfig(ConfigBase):
     """Traces whose first wrong step is known, mixed into everyone's work to see how well they find it."""
 
     source: SourceConfig = Field(description="rows as ProcessBench has them: `problem`, `steps`, `label` (-1: none)")
-    share: float = Field(default=0.1, gt=0, le=0.5, description="of what a reviewer gets")
+    share: float = Field(default=GOLD_SHARE, gt=0, le=0.5, description="of what a reviewer gets")
 
 
 class ReviewConfig(ConfigBase):
@@ -39,7 +42,11 @@ class ReviewConfig(ConfigBase):
     )
     suggest: SuggestConfig = SuggestConfig()
     gold: GoldConfig | None = None
-    guidelines: str = Field(default="", description="Markdown that reviewers see beside their work")
+    guidelines: str = Field(
+        default="",
+        description="Markdown that reviewers see beside their work, until an admin writes other ones on the page: "
+        "those stay, whatever the recipe says later",
+    )
 
 
 class BatchSettings(ConfigBase):

@@ -1,14 +1,18 @@
 """What people said, as JSON lines: the way back into the lake (`tasks/reviews.py`), or to anywhere else."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from review.audit import Head, head
 from review.batches import NAME
 from review.store.models import (
     FINISHED,
@@ -23,12 +27,28 @@ from review.store.models import (
     Trace,
     User,
 )
+from schemas.base import ConfigBase
+from schemas.errors import ReviewError
+from tasks.plugins import explain
 from tasks.reviews import path_of
 from tasks.rewrite.continuing import SAMPLED
 from tasks.storage import Storage
 
 _TOGETHER: Final = 200
 """Items that are read together."""
+
+
+class Exported(ConfigBase):
+    """What was exported, and how far the audit had come then."""
+
+    batch: str
+    rounds: int
+    """Lines."""
+    sha256: str
+    """Of the lines' file."""
+    audit: Head | None
+    """None: nothing was noted yet."""
+    exported_at: datetime
 
 
 class _Told(NamedTuple):
@@ -69,17 +89,40 @@ def place(batch: Batch) -> str:
 
 
 def write(session: Session, batch: Batch, storage: Storage, path: str) -> int:
-    """Write a batch's lines, all or nothing, in place of what was written of it before; how many."""
-    count = 0
+    """Write a batch's lines, all or nothing, in place of what was written of it before; how many.
+
+    Beside `<name>.jsonl` stands `<name>.manifest.json`, an `Exported`, written after it.
+    """
+    count, digest = 0, hashlib.sha256()
 
     def encoded() -> Iterator[bytes]:
         nonlocal count
         for line in lines(session, batch):
             count += 1
-            yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            digest.update(data)
+            yield data
 
     storage.stream(path, encoded())
+    made = Exported(
+        batch=batch.name, rounds=count, sha256=digest.hexdigest(), audit=head(session), exported_at=datetime.now(UTC)
+    )
+    storage.write(f"{path.removesuffix('.jsonl')}.manifest.json", made.model_dump_json(indent=2).encode())
     return count
+
+
+def kept_head(file: Path) -> Head | None:
+    """The audit's head of when a batch was exported, by its manifest.
+
+    Raises:
+        ReviewError: the file cannot be read, or is none.
+    """
+    try:
+        return Exported.model_validate_json(file.read_bytes()).audit
+    except OSError as exc:
+        raise ReviewError(f"{file}: cannot be read ({exc.strerror})") from exc
+    except ValidationError as exc:
+        raise ReviewError(f"{file}: is no manifest of exported reviews: {explain(exc)}") from exc
 
 
 def _told(session: Session, items: Sequence[str]) -> _Told:

@@ -21,7 +21,7 @@ def mark(session: Session, actor: str, item_id: str, first_wrong: int | None = N
     offsets = session.scalar(select(Trace.step_offsets).filter_by(item_id=item.id, trace_id=item.trace_id))
     steps = len(offsets or [])
     if not -1 <= step < steps:
-        raise ReviewError(f"item {item_id}: has steps 0 to {steps - 1} (-1: none is wrong), not {step}")
+        raise ReviewError(f"item {item_id}: has no such step; there are {steps}")
     item.gold = step
     item.version += 1
     note(session, actor, "gold set", item.id, first_wrong=step)

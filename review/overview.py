@@ -57,10 +57,11 @@ def guidelines(batch: Batch) -> str:
 
 
 def set_guidelines(session: Session, actor: str, batch: Batch, text: str) -> None:
-    """Tell reviewers something else from now on, until the batch is opened anew from its recipe."""
+    """Tell reviewers something else from now on; it stays, whatever the batch's recipe says when it is opened again."""
     was = guidelines(batch)
     review: dict[str, Any] = batch.settings.get("review", {})
     batch.settings = {**batch.settings, "review": {**review, "guidelines": text}}
+    batch.own_guidelines = True
     note(session, actor, "guidelines set", batch.name, was=was, text=text)
 
 

@@ -68,7 +68,7 @@ def view(session: Session, assignment: Assignment, viewer_id: int, now: datetime
         reference=_reference(seen),
         round=assignment.round,
         rounds=[_round(one, seen) for one in seen.rounds],
-        rounds_left=max(0, seen.settings.going_on.rounds - assignment.round - 1),
+        rounds_left=_rewrites_left(seen),
         draft=assignment.draft if mine else None,
         suggestion=_suggestion(seen),
         guidelines_html=_markdown(seen.settings.review.guidelines),
@@ -153,6 +153,11 @@ def _round(one: Round, seen: _Seen) -> RoundView:
         effect=None if one.after is None else effect_view(job, seen.jobs.get(one.effect_id or ""), continuations),
         chosen=one.chosen,
     )
+
+
+def _rewrites_left(seen: _Seen) -> int:
+    rewritten = sum(one.after is not None for one in seen.rounds)
+    return max(0, seen.settings.going_on.rounds - rewritten)
 
 
 def _share(counted: Sequence[int] | None) -> Share | None:

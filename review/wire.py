@@ -113,6 +113,7 @@ class AssignmentView(BaseModel):
     round: int
     rounds: list[RoundView]
     rounds_left: int
+    """Rewrites that are left; with none, and nothing written in this round, a wrong step ends the work."""
     draft: dict[str, Any] | None
     suggestion: SuggestionView | None
     """Null where it is not to be shown (yet), or there is none."""

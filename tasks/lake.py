@@ -185,6 +185,20 @@ class Lake:
             else TABLES[name].empty_table().select(columns or TABLES[name].names)
         )
 
+    def chosen(
+        self, tables: Tables, name: str, by: str, ids: Iterable[str], columns: list[str] | None = None
+    ) -> pa.Table:
+        """The rows of one of a run's tables whose column `by` is one of `ids`, in order; no more is held in memory.
+
+        Raises:
+            DamagedError: a part is missing or cannot be read as Parquet.
+        """
+        refs = tables.get(name, ())
+        wanted = ds.field(by).isin(pa.array(list(ids), pa.string()))
+        with self._sound(*refs):
+            some = self.dataset(name, refs)
+            return some.to_table(columns, wanted, batch_size=_BATCH, batch_readahead=1, fragment_readahead=1)
+
     def read_part(self, ref: Ref, index: int) -> pa.Table:
         """Read one part of a table."""
         manifest = self.manifest(ref)

@@ -145,7 +145,7 @@ def _checked(kind: JobKind, asked: Json, trace: Trace) -> Json:
     offsets = asked.get("offsets") or None
     count = len(offsets or trace.step_offsets)
     if not 0 <= asked["step"] < count:
-        raise ReviewError(f"trace {trace.trace_id} has no step {asked['step']}: it has {count}, from 0")
+        raise ReviewError(f"trace {trace.trace_id} has no such step: it has {count}")
     return {"trace_id": trace.trace_id, "step": asked["step"], "after": after, "offsets": offsets}
 
 

@@ -102,13 +102,17 @@ def _config(desk: Desk, k: int) -> ScoreConfig:
 
 
 def _why(first: int | None, scores: dict[int, Score]) -> str:
-    """Steps are counted from 0."""
+    """No step's number is in it: pages count from 1, and say which step it is themselves."""
     if first is None:
-        lost = min(step for step, score in scores.items() if not score.of)
-        return f"no continuation of step {lost} could be sampled"
+        return "of a step that was looked at no continuation could be sampled"
     if first < 0:
         return "the answer is right"
-    if first not in scores:
-        return "continuations of every step but the last reach the answer"
-    right, of = scores[first]
-    return f"{right} of {of} continuations of step {first} reach the answer"
+    if first in scores:
+        told = f"{_of(scores[first])} continuations of it reach the answer"
+        return f"{told}, of the step before {_of(scores[first - 1])}" if first - 1 in scores else told
+    told = "it is the last, and the answer is wrong"
+    return f"{told}; {_of(scores[first - 1])} continuations of the step before reach it" if scores else told
+
+
+def _of(score: Score) -> str:
+    return f"{score.right} of {score.of}"

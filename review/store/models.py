@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = dict[str, Any]
+_IS_GOLD: Final = text("gold IS NOT NULL")
 
 
 class Role(StrEnum):
@@ -173,6 +174,8 @@ class Batch(Base):
     """Settings that differ from the recipe's, each as `key.key=value`."""
     settings: Mapped[Json]
     """A `BatchSettings`."""
+    own_guidelines: Mapped[bool] = mapped_column(default=False)
+    """An admin wrote those in the settings; they are not the recipe's."""
     state: Mapped[str] = mapped_column(String(20), default=BatchState.OPEN)
     opened_at: Mapped[datetime]
     deadline: Mapped[datetime | None]
@@ -212,6 +215,7 @@ class Item(Base):
     __table_args__ = (
         UniqueConstraint("batch_id", "trace_id"),
         Index("items_by_rank", "batch_id", "state", "rank"),
+        Index("items_of_gold", "batch_id", sqlite_where=_IS_GOLD, postgresql_where=_IS_GOLD),
     )
 
 

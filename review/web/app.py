@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from fastapi.templating import Jinja2Templates
 
 from review.jobs.runner import Runner
 from review.store.database import Database
+from review.store.models import Batch
 from review.web import pages
 from review.web.access import Viewer
 from review.web.errors import handle
@@ -22,8 +23,17 @@ _HERE: Final = Path(__file__).parent
 templates: Final = Jinja2Templates(_HERE / "templates")
 
 
-def create_app(database: Database, runner: Runner | None = None) -> FastAPI:
-    """The app over a store that has been migrated; `runner` does its jobs while it is served."""
+def create_app(
+    database: Database, runner: Runner | None = None, closed: Callable[[Batch], None] | None = None
+) -> FastAPI:
+    """The app over a store that has been migrated.
+
+    Args:
+        database: the store.
+        runner: does its jobs while it is served.
+        closed: is told of each batch that an admin has closed on the page, once that is in the store and answered; if
+            it raises, that is logged.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -32,6 +42,7 @@ def create_app(database: Database, runner: Runner | None = None) -> FastAPI:
 
     app = FastAPI(title="tracemill review", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.database = database
+    app.state.closed = closed
     app.state.templates = templates
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     for module in pkgutil.iter_modules(pages.__path__):

@@ -1,4 +1,7 @@
-"""Working on a trace: `leased → marking → rewriting → generating → (marking, next round)*`."""
+"""Working on a trace: `leased → marking → rewriting → generating → (marking, next round)*`.
+
+Settings say how many rewrites may follow one another; in the round after the last one the trace is only rated.
+"""
 
 import json
 from datetime import datetime
@@ -54,7 +57,8 @@ def save_draft(work: Work, given: DraftIn) -> None:
 def mark(work: Work, given: MarkIn) -> None:
     """Take a reviewer's ratings and the first wrong step, of the trace's own steps or of the reviewer's.
 
-    With a wrong step the state is `rewriting`, without `marking`: it can be submitted then.
+    With a wrong step the state is `rewriting`, without `marking`: it can be submitted then. Where no rewrite is left,
+    a wrong step ends the work as `max_rounds`.
 
     Raises:
         ReviewError: the ratings do not fit the steps, the cuts not the text, or it is not the time to mark.
@@ -68,7 +72,11 @@ def mark(work: Work, given: MarkIn) -> None:
         work.round.offsets = None if cuts == own else cuts
         work.round.ratings, work.round.first_wrong = list(ratings), given.first_wrong
         work.round.marked_at = work.now
-        work.assignment.state = State.MARKING if given.first_wrong < 0 else State.REWRITING
+        if given.first_wrong >= 0 and work.round.number >= work.settings.going_on.rounds:
+            work.assignment.state, work.assignment.finished_at = State.MAX_ROUNDS, work.now
+            settle(work)
+        else:
+            work.assignment.state = State.MARKING if given.first_wrong < 0 else State.REWRITING
 
 
 def rewrite(work: Work, given: RewriteIn) -> None:
@@ -109,13 +117,13 @@ def retry(work: Work) -> None:
 
 
 def choose(work: Work, given: ChooseIn) -> None:
-    """Go on with one of the continuations in a new round; the last round that the settings allow ends here.
+    """Go on with one of the continuations in a new round.
 
     Raises:
         ReviewError: it is none of this rewrite's continuations.
     """
     work.need(State.GENERATING)
-    now, before = work.now, work.round
+    before = work.round
     candidates = select(Trace).where(Trace.item_id == work.item.id, Trace.job_id == before.job_id)
     found = next((one for one in work.session.scalars(candidates) if one.trace_id == given.trace_id), None)
     if found is None or found.parent_trace_id != before.trace_id:
@@ -123,12 +131,8 @@ def choose(work: Work, given: ChooseIn) -> None:
     assert before.first_wrong is not None
     with work.change("chose") as told:
         told["trace"] = before.chosen = found.trace_id
-        if before.number + 1 >= work.settings.going_on.rounds:
-            work.assignment.state, work.assignment.finished_at = State.MAX_ROUNDS, now
-            settle(work)
-            return
         ratings = carried(before.ratings, before.first_wrong, len(found.step_offsets))
-        opened = {"assignment_id": before.assignment_id, "number": before.number + 1, "opened_at": now}
+        opened = {"assignment_id": before.assignment_id, "number": before.number + 1, "opened_at": work.now}
         work.session.add(Round(**opened, trace_id=found.trace_id, ratings=list(ratings)))
         work.assignment.state, work.assignment.round = State.MARKING, before.number + 1
 

@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult, and_, case, exists, func, insert, literal, 
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from review.config import ReviewConfig
+from review.config import GOLD_SHARE, ReviewConfig
 from review.store.models import (
     AT_WORK,
     FINISHED,
@@ -171,13 +171,14 @@ def _hand_out(
 
 
 def _gold_is_due(session: Session, batch: Batch, user_id: int, review: ReviewConfig) -> bool:
-    """Whether the next one is to be of known verdict: `share` of what a user gets, at places that look random."""
-    if review.gold is None:
+    """Whether the next one is to be of known verdict: a share of what a user gets, at places that look random."""
+    if not session.scalar(select(exists().where(Item.batch_id == batch.id, Item.gold.is_not(None)))):
         return False
+    share = GOLD_SHARE if review.gold is None else review.gold.share
     counts = select(func.count(), func.count(Item.gold)).select_from(Assignment).join(Item)
     had, golden = session.execute(counts.where(Assignment.user_id == user_id, Item.batch_id == batch.id)).one()
     offset = int(content_id(batch.id, user_id, golden)[:8], 16) / 16**8
-    return bool(golden + offset < review.gold.share * (had + 1))
+    return bool(golden + offset < share * (had + 1))
 
 
 def _handed_out() -> ColumnElement[bool]:

@@ -30,16 +30,14 @@ def rated(ratings: Sequence[Rating], first_wrong: int, steps: int) -> list[Ratin
     if len(ratings) != steps:
         raise ReviewError(f"ratings: {len(ratings)} for {steps} steps; send one for each, null where there is none")
     if first_wrong >= steps:
-        raise ReviewError(f"first_wrong: there is no step {first_wrong}, the last is {steps - 1}")
+        raise ReviewError(f"first_wrong: there is no such step, the trace has {steps}")
     if first_wrong < 0:
         if not all(one in _GOOD for one in ratings):
             raise ReviewError("ratings: if no step is wrong, rate every one 0 or 1")
         return list(ratings)
     before = [1 if one is None else one for one in ratings[:first_wrong]]
     if -1 in before:
-        raise ReviewError(
-            f"ratings: step {before.index(-1)} is rated wrong, before first_wrong, which is {first_wrong}"
-        )
+        raise ReviewError("ratings: a step before the first wrong one is rated wrong")
     return [*before, -1, *[None] * (steps - first_wrong - 1)]
 
 

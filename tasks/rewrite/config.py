@@ -46,7 +46,7 @@ class GoingOn(Prompting):
     k: int = Field(default=4, ge=1, description="continuations of a rewrite, each of them a trace")
     sampling: Sampling = Field(default=Sampling(), description="how they are sampled; its seed is not used")
     rounds: int = Field(
-        default=8, ge=1, description="a rewritten trace may be rewritten again: so many times one after another"
+        default=8, ge=1, description="a rewritten trace may be rewritten again: so many rewrites follow one another"
     )
 
 

@@ -106,11 +106,11 @@ def _shares(case: Case, scores: Scores) -> list[float | None]:
 
 
 def _why(case: Case, first: int | None, scores: Scores) -> str:
+    """No step's number is in it: the column counts from 0, the review page, which shows this, from 1."""
     if first is None:
-        lost = min(step for step, score in scores.items() if not score.of)
-        return f"step {lost}: no continuation could be sampled"
+        return "of a step that was looked at no continuation could be sampled"
     if first < 0:
         return "no step is wrong"
     if first == case.steps - 1:
-        return f"step {first}: the last, and the answer is wrong"
-    return f"step {first}: {scores[first].right} of {scores[first].of} continuations reach the answer"
+        return "it is the last step, and the answer is wrong"
+    return f"{scores[first].right} of {scores[first].of} continuations of it reach the answer"

@@ -23,7 +23,7 @@ from tasks.score.config import ScoreConfig
 from tasks.score.scores import Accepts, Looked, Rollout, scored, verdicts
 from tasks.score.search import METHODS, Score
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 READ: Final = "step scores"
 ASKING: Final = frozenset({STAGE})
 """The stage that asks a model."""

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from flows.review import REVIEWED
 from review.audit import note
 from review.batches import NewBatch, NewItem, open_batch
 from review.config import BatchSettings
@@ -119,11 +121,43 @@ def test_the_audit_is_checked(typed: Type, address: str) -> None:
         typed("verify-audit")
 
 
+def test_the_audit_is_checked_against_an_export(typed: Type, batch: str, address: str, tmp_path: Path) -> None:
+    typed("export", batch)
+    manifest = str(tmp_path / "lake/reviews/b.manifest.json")
+    assert "the audit is whole, and still holds row 2" in " ".join(
+        typed("verify-audit", "--against", manifest).stdout.split()
+    )
+    database = Database(address)
+    with database.writing() as session:
+        session.connection().exec_driver_sql("DELETE FROM audit WHERE id = 2")
+    database.close()
+    assert "the audit is whole" in typed("verify-audit").stdout
+    with pytest.raises(ReviewError, match=r"audit: row 2, the newest when .*b\.manifest\.json was written, .* is gone"):
+        typed("verify-audit", "--against", manifest)
+
+
 def test_what_is_missing_is_said_in_one_sentence(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     there = importlib.util.find_spec
     monkeypatch.setattr("flows.cli_store.find_spec", lambda name: None if name == "uvicorn" else there(name))
     with pytest.raises(ReviewError, match=r"reviewing needs uvicorn: pip install 'tracemill\[review\]'"):
         typed("list")
+
+
+def test_what_an_admin_closes_on_the_page_is_announced(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[FastAPI] = []
+    told: list[tuple[str, str]] = []
+
+    class Idle:
+        def __init__(self, _: object) -> None: ...
+
+        def run(self, sockets: list[socket.socket]) -> None: ...
+
+    monkeypatch.setattr("uvicorn.Config", lambda app, **_: served.append(app))
+    monkeypatch.setattr("uvicorn.Server", Idle)
+    monkeypatch.setattr("flows.review.announce", lambda event, batch: told.append((event, batch)))
+    typed("serve", "--port", "0")
+    served[0].state.closed("the batch")
+    assert told == [(REVIEWED, "the batch")]
 
 
 def test_a_port_that_is_taken(typed: Type) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from review import batches, users
+from review import batches, overview, users
 from review.batches import NewBatch, NewItem
 from review.config import BatchSettings
 from review.store.database import Database
@@ -79,6 +79,20 @@ def test_settings_and_overrides_follow_the_recipe(either: Database) -> None:
         assert actions(session)[-1] == "batch changed"
 
 
+def test_guidelines_of_an_admin_stay_and_those_of_a_recipe_follow_it(either: Database) -> None:
+    with either.writing() as session:
+        batches.open_batch(session, "ann", new(1, review={"guidelines": "one"}))
+        batch = batches.open_batch(session, "ann", new(1, review={"guidelines": "two"}))
+        assert overview.guidelines(batch) == "two"
+        overview.set_guidelines(session, "ann", batch, "own")
+    with either.writing() as session:
+        batch = batches.open_batch(session, "ann", new(1, review={"guidelines": "three", "overlap": 2}))
+        assert (overview.guidelines(batch), batch.settings["review"]["overlap"]) == ("own", 2)
+        told = actions(session)
+        batches.open_batch(session, "ann", new(1, review={"guidelines": "four", "overlap": 2}))
+        assert (overview.guidelines(batch), actions(session)) == ("own", told)
+
+
 def test_closing_and_opening_again(either: Database) -> None:
     with either.writing() as session:
         batch = batches.open_batch(session, "ann", new(1, review={"within_days": 2}))
@@ -86,8 +100,8 @@ def test_closing_and_opening_again(either: Database) -> None:
         assert batch.deadline == due
         assert batches.overdue(session, due) == []
         assert batches.overdue(session, due + timedelta(seconds=1)) == [batch]
-        batches.close(session, "ann", batch, "time is up")
-        batches.close(session, "ann", batch, "again")
+        assert batches.close(session, "ann", batch, "time is up")
+        assert not batches.close(session, "ann", batch, "again")
         assert (batch.state, batch.closed_because) == (BatchState.CLOSED, "time is up")
         assert (batches.overdue(session, due + timedelta(days=9)), batches.opened(session)) == ([], [])
         assert batches.next_name(session, "b") == "b-2"

@@ -1,5 +1,6 @@
 """What reviewers did, as lines: finished reviews alone, by pseudonym, in an order that does not change."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from review import batches, users
+from review.audit import head, holds
 from review.batches import NewBatch, NewItem
 from review.config import BatchSettings
-from review.export import lines, place, write
+from review.export import Exported, kept_head, lines, place, write
 from review.store.database import Database
 from review.store.models import (
     Adjudication,
@@ -29,6 +31,7 @@ from review.store.models import (
     Trace,
     User,
 )
+from schemas.errors import ReviewError
 from tasks.label.marks import marks
 from tasks.lake import Lake
 from tasks.reviews import reviews
@@ -148,6 +151,21 @@ def test_the_lake_reads_what_is_written(session: Session, tmp_path: Path) -> Non
     assert (one.item, one.round, one.reviewer, one.edit) == (batch_item(session), 0, "r-owl", ("t0", 0, "1 + 1 = 2"))
     assert [each.id for each in one.continuations] == ["c0", "c1"]
     assert (one.opened_at, one.saved_at) == (NOW, NOW)
+
+
+def test_beside_the_lines_stands_how_far_the_audit_had_come(session: Session, tmp_path: Path) -> None:
+    batch, storage = batches.find(session, "b"), Storage(str(tmp_path))
+    write(session, batch, storage, "b.jsonl")
+    told = Exported.model_validate_json((tmp_path / "b.manifest.json").read_bytes())
+    assert (told.batch, told.rounds, told.audit) == ("b", 5, head(session))
+    assert told.sha256 == hashlib.sha256((tmp_path / "b.jsonl").read_bytes()).hexdigest()
+    kept = kept_head(tmp_path / "b.manifest.json")
+    assert kept is not None
+    assert holds(session, kept)
+    with pytest.raises(ReviewError, match=r"b\.jsonl: is no manifest"):
+        kept_head(tmp_path / "b.jsonl")
+    with pytest.raises(ReviewError, match="nothing: cannot be read"):
+        kept_head(tmp_path / "nothing")
 
 
 def batch_item(session: Session) -> str:

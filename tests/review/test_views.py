@@ -83,7 +83,7 @@ def test_the_trace_is_shown_in_safe_steps_that_join_to_its_text(seat: Seat) -> N
         "leased",
         "maths",
         0,
-        7,
+        8,
         False,
     )
 

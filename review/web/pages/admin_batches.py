@@ -1,9 +1,11 @@
 """Administration of batches: how far they are, their gold, and what reviewers are told."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,10 +13,12 @@ from review import batches, gold, overview
 from review.audit import note
 from review.export import lines
 from review.render import markdown_html
+from review.store.models import Batch
 from review.web.access import Admin, Store
 from review.web.app import page
 
 router = APIRouter()
+LOG: Final = logging.getLogger(__name__)
 
 
 class GuidelinesIn(BaseModel):
@@ -90,10 +94,15 @@ def set_guidelines(batch_id: str, given: GuidelinesIn, viewer: Admin, store: Sto
 
 
 @router.post("/api/admin/batches/{batch_id}/close")
-def close(batch_id: str, given: CloseIn, viewer: Admin, store: Store) -> dict[str, str]:
-    """Hand out nothing more of it."""
+def close(
+    request: Request, batch_id: str, given: CloseIn, viewer: Admin, store: Store, later: BackgroundTasks
+) -> dict[str, str]:
+    """Hand out nothing more of it; whoever waits for its end is told once that is answered."""
     with store.writing() as session:
-        batches.close(session, viewer.name, batches.find(session, batch_id), given.because)
+        batch = batches.find(session, batch_id)
+        newly = batches.close(session, viewer.name, batch, given.because)
+    if newly and request.app.state.closed is not None:
+        later.add_task(_tell, request.app.state.closed, batch)
     return {}
 
 
@@ -135,3 +144,11 @@ def remove_gold(given: NoGoldIn, viewer: Admin, store: Store) -> dict[str, str]:
     with store.writing() as session:
         gold.unmark(session, viewer.name, given.item)
     return {}
+
+
+def _tell(closed: Callable[[Batch], None], batch: Batch) -> None:
+    try:
+        closed(batch)
+    except Exception:
+        # The batch is closed all the same; `tracemill review close` says it again.
+        LOG.exception("batch %s is closed, but nobody could be told", batch.name)

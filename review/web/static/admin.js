@@ -9,6 +9,7 @@ const preview = document.getElementById("preview");
 
 const READ = {
   json: (text) => JSON.parse(text),
+  step: (text) => Number(text) - 1,
   optional: (text) => text || null,
 };
 

@@ -25,6 +25,9 @@ const view = () => session.view;
 const round = () => view().rounds.find((one) => one.number === view().round);
 const isNow = () => looked === view().round;
 const mayChange = () => session.mayChange && isNow();
+/** No rewrite is left: the trace is rated, and a wrong step ends the work. */
+const isLast = () => !labelsOnly && view().rounds_left === 0 && round().after === null;
+const LAST = "The last round: rate it; no further rewrite. A wrong step (1), then Enter, ends it at the round limit.";
 const panel = new Panel({
   changed: (text) => ((work = { ...work, after: text }), session.touched()),
   regenerate: () => handlers.regenerate(),
@@ -48,7 +51,7 @@ async function show() {
   cursor = Math.min(cursor, made.texts.length - 1);
   markSteps($("steps"), made, cursor, mayChange());
   const wrong = works.firstWrong(made);
-  const opened = wrong >= 0 && (made.after !== null || seen.first_wrong === wrong || seen.continuations.length > 0);
+  const opened = wrong >= 0 && !(isNow() && isLast()) && (made.after !== null || seen.first_wrong === wrong || seen.continuations.length > 0);
   if (opened) panel.place($("steps").children[wrong], wrong + 1, made.texts[wrong], made.after, seen, mayChange());
   else panel.remove();
   showSide(view(), seen, made, { look: lookAt, mayChange: mayChange(), isNow: isNow() });
@@ -133,6 +136,7 @@ async function marked() {
 async function openError() {
   const wrong = works.firstWrong(work);
   if (!mayChange()) return change(null, "");
+  if (isLast()) return say(LAST, "warn");
   if (wrong < 0) change(works.rate(work, cursor, -1));
   const at = works.firstWrong(work);
   if (work.after === null) work = { ...work, after: round().after ?? work.texts[at] };
@@ -145,6 +149,7 @@ async function openError() {
 async function regenerate() {
   const at = works.firstWrong(work);
   if (!mayChange()) return change(null, "");
+  if (isLast()) return say(LAST, "warn");
   if (at < 0) return say("Mark the first wrong step first (1), then rewrite it (e).", "warn");
   if (!work.after?.trim() || work.after.trim() === work.texts[at].trim()) {
     say("Rewrite the step first: it is empty, or as it was.", "warn");
@@ -161,7 +166,7 @@ async function regenerate() {
 
 async function choose(trace) {
   if (!(await act("choose", { trace_id: trace.trace_id }))) return;
-  say(`Round ${view().round + 1}: rate the steps that the model wrote.`);
+  say(isLast() ? LAST : `Round ${view().round + 1}: rate the steps that the model wrote.`);
   pick(nextStep(), true);
 }
 
@@ -175,9 +180,15 @@ async function submit() {
   const despite = wrong < 0 && round().trace.status === "incorrect";
   const text = "The answer was graded as wrong, but no step is marked wrong. Is the trace right all the same?";
   if (despite && !(await confirmed("Submit despite the grade?", text, "Submit"))) return;
+  if (wrong >= 0 && isLast()) return endHere();
   if (!(await marked())) return;
   if (wrong >= 0 && !labelsOnly) return openError();
   if (await act("submit", { despite }, "Submitted. Undo with u, go on with Enter.")) $("next").focus();
+}
+
+/** A wrong step where no rewrite is left. */
+async function endHere() {
+  if (await act("mark", works.mark(work), "The round limit is reached. Undo with u, go on with Enter.")) $("next").focus();
 }
 
 async function leave(action, title, text, label) {

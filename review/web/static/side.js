@@ -10,7 +10,7 @@ const ENDS = {
   skipped: "Skipped.",
   gave_up: "Given up.",
   bad_problem: "Marked as a bad problem.",
-  max_rounds: "The round limit is reached.",
+  max_rounds: "A step is wrong after the last rewrite: the round limit is reached.",
 };
 const SHARES = [["before", "before the step"], ["wrong", "after the wrong step"], ["after", "after your step"]];
 const opened = Date.now();
@@ -72,7 +72,14 @@ function showRounds(view, shown, on) {
     tab.setAttribute("aria-selected", String(current));
     tab.tabIndex = current ? 0 : -1;
   }
-  $("round-note").textContent = on.isNow ? "" : "An earlier round: to be read only. ] leads to the next.";
+  $("round-note").textContent = on.isNow ? rewritesLeft(view, shown) : "An earlier round: to be read only. ] leads to the next.";
+}
+
+/** Said where few are left: in the last round, and before it. */
+function rewritesLeft(view, round) {
+  if (!AT_WORK.includes(view.state) || "labelsOnly" in $("review").dataset || view.rounds_left > 1) return "";
+  if (round.after !== null) return view.rounds_left === 0 ? "The last rewrite: the continuation that you choose is only rated." : "";
+  return view.rounds_left === 0 ? "The last round: rate it; no further rewrite." : "One rewrite is left.";
 }
 
 function showGrade(trace) {

@@ -148,3 +148,9 @@ class Rows:
 @pytest.fixture
 def rows(database: Database) -> Rows:
     return Rows(database)
+
+
+@pytest.fixture
+def either_rows(either: Database) -> Rows:
+    """As `rows`, over `either`."""
+    return Rows(either)

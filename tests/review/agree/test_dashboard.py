@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from review import marks
 from review.audit import note
 from review.dashboard import COLUMNS, DAYS, Board, board
 from review.store.database import Database
@@ -83,7 +84,8 @@ def test_a_reviewer_sees_the_others_only_as_a_median_and_only_of_enough(
     assert not any(name in judge for name in names)
 
 
-def test_gold_rewrites_doubts_and_suggestions(rows: Any, database: Database) -> None:
+def test_gold_rewrites_doubts_and_suggestions(either_rows: Any, either: Database) -> None:
+    rows, database = either_rows, either
     batch = rows.batch()
     gold = rows.item(batch, gold=1, rank=1)
     rows.review(gold, "ada", 1)
@@ -103,6 +105,23 @@ def test_gold_rewrites_doubts_and_suggestions(rows: Any, database: Database) -> 
     assert found.effect == ((4, 8), (0, 8), (1, 4), 2)
     assert (found.doubts, found.suggested, found.moved) == ([("it is long", 2)], (1, 1), (1, 1))
     assert found.states == [("agreed", 1)]
+
+
+def test_marks_are_in_the_traces_steps_and_turns_in_the_reviewers(either_rows: Any, either: Database) -> None:
+    item = either_rows.item(either_rows.batch(), suggestion=1)
+    cut = either_rows.review(item, "ada", 2, offsets=[0, 2, 5, 10])
+    plain = either_rows.review(item, "ben", -1, offsets=None)
+    unmarked = either_rows.review(item, "cyd", None, state=State.SKIPPED)
+    with either.writing() as session:
+        note(session, "ada", "marked", cut, round=0, first_wrong=0)
+    with either.reading() as session:
+        found = {one.assignment_id: (one.first_wrong, one.steps, one.characters) for one in marks.marks(session)}
+        assert found == {cut: (1, 3, 13), plain: (-1, 3, 13), unmarked: (None, 3, 13)}
+        assert {one.assignment_id: (one.read, one.doubts) for one in marks.turns(session)} == {
+            cut: (3, ()),
+            plain: (3, ()),
+        }
+        assert marks.first_marks(session) == {cut: 0}
 
 
 def test_a_batch_has_a_dashboard_of_its_own(rows: Any, database: Database) -> None:

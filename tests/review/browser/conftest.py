@@ -82,10 +82,12 @@ class Script:
 
     def _mark(self, last: RoundView, body: Json) -> None:
         last.ratings, last.first_wrong = body["ratings"], body["first_wrong"]
-        self.view.state, self.view.can_undo = "rewriting" if last.first_wrong >= 0 else "marking", True
+        wrong = "rewriting" if self.view.rounds_left else "max_rounds"
+        self.view.state, self.view.can_undo = wrong if last.first_wrong >= 0 else "marking", True
 
     def _rewrite(self, last: RoundView, body: Json) -> None:
         last.after, self.view.state = body["after"], "generating"
+        self.view.rounds_left -= 1
         last.doubts = ["the rewritten step is 2 steps"] if "\n\n" in last.after else []
         last.job = JobView(id="j", kind="continue", state="queued", done=0, total=2, error=None)
 

@@ -1,10 +1,13 @@
 """The review page, by keyboard, by a lost network and by a change elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from review.store.models import Batch
 from review.wire import EffectView, Share, SuggestionView
 
 Open = Callable[..., Page]
@@ -221,6 +224,42 @@ def test_a_rewrite_that_did_not_help_is_rewritten(server: Any, open_review: Open
     expect(page.locator("#status")).to_contain_text("exactly this")
     assert [one["after"] for one in sent(server, "rewrite")] == ["She eats 2 of 12.", REWRITE]
     assert len(sent(server, "undo")) == 1
+
+
+@pytest.fixture
+def with_model(server: Any) -> Iterator[None]:
+    """The batches have a model to go on, meanwhile."""
+    with server.store.writing() as session:
+        kept = {one.id: one.settings for one in session.scalars(select(Batch))}
+        for name, settings in kept.items():
+            session.get_one(Batch, name).settings = settings | {"model": {"model": "m"}}
+    yield
+    with server.store.writing() as session:
+        for name, settings in kept.items():
+            session.get_one(Batch, name).settings = settings
+
+
+@pytest.mark.usefixtures("with_model")
+def test_after_the_last_rewrite_a_trace_is_only_rated(server: Any, open_review: Open) -> None:
+    server.script.view.rounds_left = 1
+    page = open_review()
+    note = page.locator("#round-note")
+    expect(note).to_have_text("One rewrite is left.")
+    keys(page, "j", "1", "e")
+    page.locator("#rewrite").fill(REWRITE)
+    keys(page, "Control+Enter")
+    expect(note).to_contain_text("The last rewrite: the continuation that you choose is only rated")
+    expect(page.locator(".continuation")).to_have_count(2)
+    keys(page, "c", "Enter")
+    expect(note).to_have_text("The last round: rate it; no further rewrite.")
+    keys(page, "1", "e")
+    expect(page.locator("#status")).to_contain_text("no further rewrite")
+    expect(page.locator("#rewrite")).to_have_count(0)
+    keys(page, "Enter")
+    expect(page.locator("#ended-text")).to_contain_text("the round limit is reached")
+    expect(page.locator("#next")).to_be_focused()
+    expect(page.locator("#rewrite")).to_have_count(0)
+    assert sent(server, "mark")[-1] == {"first_wrong": 2, "ratings": [1, 1, -1], "offsets": None}
 
 
 def test_what_rollouts_say_is_shown(server: Any, open_review: Open) -> None:

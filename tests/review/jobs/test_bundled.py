@@ -75,4 +75,4 @@ def test_a_rewrite_its_stream_its_effect_and_a_suggestion(database: Database, sh
     assert did.after.right >= 3
     assert did.wrong is not None
     assert did.wrong.right <= 1
-    assert (found.suggestion, found.suggested_by) == (0, f"rollouts: 0 of {K} continuations of step 0 reach the answer")
+    assert (found.suggestion, found.suggested_by) == (0, f"rollouts: 0 of {K} continuations of it reach the answer")

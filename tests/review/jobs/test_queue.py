@@ -130,7 +130,7 @@ def test_what_cannot_be_asked(filled: Database, shelf: Any) -> None:
         ({"after": " \n"}, "b-0"),
         ({}, "labels-0"),
     ):
-        with pytest.raises(ReviewError, match=r"no step|is empty|no model"):
+        with pytest.raises(ReviewError, match=r"no such step|is empty|no model"):
             ask(filled, item=item, **told)
     with pytest.raises(ReviewError, match="has no trace x"), filled.writing() as session:
         queue.ask(session, session.get_one(Item, "b-0"), JobKind.SUGGEST, {"trace_id": "x"})

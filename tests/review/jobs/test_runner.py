@@ -137,7 +137,7 @@ def test_a_suggestion(database: Database, shelf: Any, engine: Any, running: Runn
         stored = session.scalars(select(Rollout)).all()
     assert (item.suggestion, item.suggested_by) == (
         1,
-        "rollouts: 0 of 4 continuations of step 1 reach the answer",
+        "rollouts: 0 of 4 continuations of it reach the answer, of the step before 4 of 4",
     )
     assert Counter(one.right for one in stored) == {True: 4, False: 4}
     assert {one.id for one in stored} == {one.request_id for one in engine.asked}

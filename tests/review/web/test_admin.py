@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -151,6 +152,24 @@ def test_a_batch_is_closed_and_reopened(admin: TestClient, either: Database, bat
     assert [act[1:] for act in acts(either)] == [("batch closed", "maths"), ("batch reopened", "maths")]
 
 
+def test_whoever_waits_for_a_batch_is_told_once_that_it_is_closed(
+    admin: TestClient, either: Database, batch: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def closed(one: Batch) -> None:
+        with either.reading() as session:
+            told.append(f"{one.name} {session.get_one(Batch, one.id).state}")
+        raise ConnectionError("no server there")
+
+    assert isinstance(admin.app, FastAPI)
+    admin.app.state.closed = closed
+    for _ in range(2):
+        done(admin, f"batches/{batch}/close")
+    assert told == ["maths closed"]
+    assert "batch maths is closed, but nobody could be told" in caplog.text
+
+
 def test_guidelines_are_changed_and_seen_as_reviewers_see_them(admin: TestClient, either: Database, batch: str) -> None:
     text = "# Be kind\n\n<script>alert(1)</script> and $x^2$"
     shown = done(admin, "preview", text=text)["html"]
@@ -175,7 +194,7 @@ def test_gold_by_one_click_and_back(admin: TestClient, either: Database, batch: 
 
 def test_gold_by_a_given_step(admin: TestClient, either: Database, batch: str) -> None:
     assert "nobody agreed" in refused(admin, "gold", item="item-1")
-    assert "steps 0 to 2" in refused(admin, "gold", item="item-1", first_wrong=3)
+    assert "no such step; there are 3" in refused(admin, "gold", item="item-1", first_wrong=3)
     assert "none of this id" in refused(admin, "gold", item="item-9", first_wrong=0)
     assert done(admin, "gold", item="item-1", first_wrong=-1) == {"first_wrong": -1}
     with either.reading() as session:

@@ -158,18 +158,44 @@ def test_own_cuts_are_the_rounds_steps_and_the_verdict_is_in_the_traces(desk: De
     assert item(desk).verdict == 1
 
 
-def test_the_last_round_that_is_allowed_ends_the_work(desk: Desk) -> None:
+def into_the_last_round(desk: Desk) -> None:
     with desk.store.writing() as session:
         batch = session.get_one(Batch, "maths")
         batch.settings = batch.settings | {"going_on": {"rounds": 1}}
+    left = [desk.shown.rounds_left]
     mark(desk, 1)
     rewrite(desk)
+    left.append(desk.shown.rounds_left)
     name, *_ = desk.continued(RIGHT)
-    assert desk.shown.rounds_left == 0
     choose(desk, name)
-    assert (desk.shown.state, desk.shown.rounds[0].chosen, item(desk).verdict) == ("max_rounds", name, 1)
-    undo(desk)
-    assert (desk.shown.state, desk.shown.rounds[0].chosen, item(desk).state) == ("generating", None, ItemState.OPEN)
+    left.append(desk.shown.rounds_left)
+    assert (left, desk.shown.state, desk.shown.rounds[0].chosen) == ([1, 0, 0], "marking", name)
+
+
+def test_what_came_of_the_last_rewrite_is_confirmed(any_desk: Desk) -> None:
+    into_the_last_round(any_desk)
+    mark(any_desk, -1, 1, 1, 1)
+    submit(any_desk)
+    assert (any_desk.shown.state, any_desk.shown.round) == ("submitted", 1)
+    assert (item(any_desk).state, item(any_desk).verdict) == (ItemState.AGREED, 1)
+
+
+def test_a_wrong_step_after_the_last_rewrite_ends_the_work(any_desk: Desk) -> None:
+    into_the_last_round(any_desk)
+    mark(any_desk, 2)
+    shown = any_desk.shown
+    assert (shown.state, shown.rounds[1].first_wrong, shown.rounds_left) == ("max_rounds", 2, 0)
+    assert (item(any_desk).state, item(any_desk).verdict) == (ItemState.AGREED, 1)
+    with any_desk.store.reading() as session:
+        assert session.get_one(Assignment, any_desk.id).finished_at == any_desk.now
+    with pytest.raises(ReviewError, match="not now"):
+        rewrite(any_desk)
+    undo(any_desk)
+    assert (any_desk.shown.state, any_desk.shown.rounds[1].first_wrong) == ("marking", None)
+    assert item(any_desk).state == ItemState.OPEN
+    mark(any_desk, -1, 1, 1, 1)
+    submit(any_desk)
+    assert any_desk.shown.state == "submitted"
 
 
 def test_only_a_continuation_of_this_rewrite_can_be_chosen(desk: Desk) -> None:

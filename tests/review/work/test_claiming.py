@@ -9,6 +9,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select, update
 
+from review import gold
+from review.config import GOLD_SHARE
 from review.store.database import Database
 from review.store.models import Assignment, Batch, BatchState, Item, ItemState, Round, State
 from review.work.claiming import GRACE, claim, expire
@@ -157,6 +159,22 @@ def test_gold_comes_once_to_each_in_its_share_whatever_the_overlap(
         assert len(golden) == len({got[at] for at in golden}) == 3
         places.append(tuple(golden))
     assert len(set(places)) == 3
+
+
+def test_what_an_admin_made_gold_comes_though_the_recipe_has_none(
+    either: Database, opened: Opened, people: People
+) -> None:
+    opened(either, 60)
+    with either.writing() as session:
+        for number in range(50, 60):
+            gold.mark(session, "root", f"maths-{number:03}", 1)
+    (one,) = people(either, 1)
+    got = []
+    for _ in range(30):
+        found = taken(either, one)
+        finish(either, found)
+        got.append(item_of(found))
+    assert len([name for name in got if name and name >= "maths-050"]) == 30 * GOLD_SHARE
 
 
 def test_gold_goes_on_when_the_rest_is_done_only_in_its_share(

@@ -43,9 +43,9 @@ def test_a_mark_rates_what_it_says(ratings: list[Rating], first_wrong: int, expe
 @pytest.mark.parametrize(
     ("ratings", "first_wrong", "says"),
     [
-        ([1, 1], 2, "no step 2, the last is 1"),
+        ([1, 1], 2, "no such step, the trace has 2"),
         ([1], 0, "1 for 2 steps"),
-        ([-1, None], 1, "step 0 is rated wrong, before first_wrong, which is 1"),
+        ([-1, None], 1, "a step before the first wrong one is rated wrong"),
         ([1, None], -1, "rate every one 0 or 1"),
         ([1, -1], -1, "rate every one 0 or 1"),
     ],

@@ -28,7 +28,7 @@ from review.work.claiming import expire
 from review.work.errors import StaleError
 from schemas.errors import ReviewError
 
-OVERLAP, PEOPLE, ITEMS = 2, 3, 3
+OVERLAP, PEOPLE, ITEMS, ROUNDS = 2, 3, 3, 2
 RIGHT = "She has 2 apples.\n\nShe buys 3 more.\n\nSo she has 5."
 Desk = Any
 
@@ -135,6 +135,20 @@ class Reviewing(RuleBasedStateMachine):
                 assert (state == "open") == (count < OVERLAP)
 
     @invariant()
+    def no_more_rewrites_than_rounds(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.reading() as session:
+            rewrites = select(func.count(Round.after)).group_by(Round.assignment_id)
+            assert all(count <= ROUNDS for count in session.scalars(rewrites))
+            last = select(Assignment.state, Round.first_wrong).join(Round).where(Round.number == ROUNDS)
+            assert all(
+                (first or 0) < 0 or state == "max_rounds" for state, first in session.execute(last) if first is not None
+            )
+            ended = select(Assignment.round).where(Assignment.state == "max_rounds")
+            assert set(session.scalars(ended)) <= {ROUNDS}
+
+    @invariant()
     def versions_rise_and_nothing_is_lost(self) -> None:
         if not hasattr(self, "store"):
             return
@@ -195,7 +209,7 @@ def test_reviewers_in_any_order(
     desk_of: Any,
     tmp_path: Path,
 ) -> None:
-    opened(database, ITEMS, overlap=OVERLAP, rounds=2)
+    opened(database, ITEMS, overlap=OVERLAP, rounds=ROUNDS)
     users = people(database, PEOPLE)
     database.close()
     found = {"blank": tmp_path / "review.db", "desk_of": staticmethod(desk_of), "users": users}

@@ -93,10 +93,10 @@ def test_math_shepherd_scores_every_step(
     }
     row = found["t1"]
     assert (row["verifier"], row["status"], row["score"]) == ("rollouts", "incorrect", 0)
-    assert row["verifier_version"] == "1 math_shepherd, k 2, told-m"
-    assert row["reason"] == "step 1: 0 of 2 continuations reach the answer; 6 continuations in all"
+    assert row["verifier_version"] == "2 math_shepherd, k 2, told-m"
+    assert row["reason"] == "0 of 2 continuations of it reach the answer; 6 continuations in all"
     assert found["t-1"]["reason"] == "no step is wrong; 6 continuations in all"
-    assert found["t3"]["reason"].startswith("step 3: the last, and the answer is wrong")
+    assert found["t3"]["reason"].startswith("it is the last step, and the answer is wrong")
     # Five traces of three inner steps, less what they have in common.
     prefixes = [one.prefix for one in asked]
     assert len(asked) == 2 * len(set(prefixes)) == 2 * 9
@@ -115,7 +115,7 @@ def test_omega_searches_wrong_traces_only(run: Scored, tables: Tables) -> None:
     found = run.verdicts(made)
     assert {name: row["first_wrong_step"] for name, row in found.items()} == FIRST_WRONG
     assert {row["step_scores"] for row in found.values()} == {None}
-    assert found["t2"]["reason"] == "step 2: 0 of 2 continuations reach the answer; 4 continuations in all"
+    assert found["t2"]["reason"] == "0 of 2 continuations of it reach the answer; 4 continuations in all"
     assert found["t-1"]["reason"] == "no step is wrong; 0 continuations in all"
     # Two looks a trace; the first looks at steps 0, 1 of four traces, of which three differ.
     assert len(asked) == 2 * (3 + 4)
@@ -188,5 +188,6 @@ def test_continuations_that_are_not_whole(run: Scored, tables: Tables) -> None:
     never = Completion("", "", Finish.REFUSED, None, None)
     made, _ = run(tables, lambda request: never._replace(request_id=request.request_id), k=1)
     assert {row["status"] for row in run.verdicts(made).values()} == {"error"}
-    assert run.verdicts(made)["t0"]["reason"] == "step 0: no continuation could be sampled; 0 continuations in all"
+    why = "of a step that was looked at no continuation could be sampled; 0 continuations in all"
+    assert run.verdicts(made)["t0"]["reason"] == why
     assert run.verdicts(made)["t0"]["first_wrong_step"] is None

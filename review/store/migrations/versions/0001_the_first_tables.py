@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("lake", sa.Text(), nullable=True),
         sa.Column("overrides", sa.JSON(), nullable=True),
         sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("own_guidelines", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
@@ -100,6 +101,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("items", schema=None) as batch_op:
         batch_op.create_index("items_by_rank", ["batch_id", "state", "rank"], unique=False)
+        known = sa.text("gold IS NOT NULL")
+        batch_op.create_index("items_of_gold", ["batch_id"], unique=False, sqlite_where=known, postgresql_where=known)
 
     op.create_table(
         "logins",
