@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from review.jobs.runner import Runner
+from review.render import legible
 from review.store.database import Database
 from review.web import pages
 from review.web.access import Viewer
@@ -20,6 +21,7 @@ from review.web.shield import Shield
 
 _HERE: Final = Path(__file__).parent
 templates: Final = Jinja2Templates(_HERE / "templates")
+templates.env.filters["legible"] = legible
 
 
 def create_app(database: Database, runner: Runner | None = None) -> FastAPI:

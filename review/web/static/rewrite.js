@@ -1,5 +1,5 @@
 // Below the first wrong step: the editor, what the guards say, and the continuations.
-import { el, rendered } from "/static/dom.js";
+import { el, legible, rendered } from "/static/dom.js";
 import { diffView } from "/static/diff.js";
 import { typeset } from "/static/math.js";
 import { learn, look, shown } from "/static/trace.js";
@@ -125,7 +125,7 @@ export class Panel {
     learn(trace.steps);
     const name = `Continuation ${trace.number + 1}`;
     const choose = el("button", { type: "button", class: "button choose", "aria-label": `Choose continuation ${trace.number + 1}`, onclick: () => this.on.choose(trace) }, "Choose");
-    const head = el("div", { class: "continuation-head" }, el("strong", {}, name), badge(trace.status), trace.answer === null ? null : el("span", { class: "answer" }, `answer ${trace.answer}`), choose);
+    const head = el("div", { class: "continuation-head" }, el("strong", {}, name), badge(trace.status), trace.answer === null ? null : el("span", { class: "answer" }, `answer ${legible(trace.answer)}`), choose);
     const rest = trace.steps.slice((trace.fork_step ?? -1) + 1).map((step, at) => rendered(step.html, "li", { value: (trace.fork_step ?? -1) + 2 + at }));
     const card = el("li", { class: "continuation", tabindex: "-1", "aria-label": `${name}: ${VERDICTS[trace.status] ?? trace.status}` }, head, el("ol", { class: "rest" }, rest));
     card.trace = trace;

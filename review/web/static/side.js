@@ -1,5 +1,5 @@
 // Beside the steps: where the work stands, how the answer was graded, what rollouts say.
-import { el } from "/static/dom.js";
+import { el, legible } from "/static/dom.js";
 import { badge } from "/static/rewrite.js";
 import { AT_WORK } from "/static/session.js";
 import { firstWrong, rated } from "/static/work.js";
@@ -23,7 +23,7 @@ export function showSide(view, round, work, on) {
   showEffect(round.effect);
   const [done, of] = rated(work);
   $("rated").textContent = firstWrong(work) < 0 ? `${done} of ${of} steps rated` : `Step ${firstWrong(work) + 1} is the first wrong one`;
-  $("reference-text").textContent = view.reference ?? "";
+  $("reference-text").textContent = legible(view.reference ?? "");
   $("reference").hidden = view.reference === null;
   $("reveal").hidden = view.reference !== null;
   const ended = !AT_WORK.includes(view.state) && view.state !== "expired";
@@ -76,8 +76,8 @@ function showRounds(view, shown, on) {
 }
 
 function showGrade(trace) {
-  const answer = trace.answer === null ? el("span", { class: "muted" }, "No answer was found.") : el("code", { class: "answer" }, trace.answer);
-  $("grade").replaceChildren(el("p", {}, badge(trace.status), " ", answer), el("p", { class: "muted" }, trace.reason));
+  const answer = trace.answer === null ? el("span", { class: "muted" }, "No answer was found.") : el("code", { class: "answer" }, legible(trace.answer));
+  $("grade").replaceChildren(el("p", {}, badge(trace.status), " ", answer), el("p", { class: "muted" }, legible(trace.reason)));
 }
 
 function showSuggestion(suggestion, work) {

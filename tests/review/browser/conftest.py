@@ -312,7 +312,10 @@ class Watched(NamedTuple):
     context: BrowserContext
 
 
-def listen(page: Page, address: str, faults: list[str]) -> None:
+def listen(page: Page, address: str) -> list[str]:
+    """A list that console errors, CSP violations, dialogs and requests elsewhere will be put into."""
+    faults: list[str] = []
+
     def dismiss(dialog: Dialog) -> None:
         faults.append(f"dialog {dialog.message}")
         dialog.dismiss()
@@ -329,6 +332,18 @@ def listen(page: Page, address: str, faults: list[str]) -> None:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", dismiss)
     page.on("request", requested)
+    page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.blockedURI))")
+    return faults
+
+
+@pytest.fixture
+def faults_of() -> Callable[[Page, str], list[str]]:
+    return listen
+
+
+@pytest.fixture
+def serve() -> Callable[[FastAPI], AbstractContextManager[str]]:
+    return serving
 
 
 @pytest.fixture
@@ -336,9 +351,7 @@ def watched(server: Server, browser: Browser, signed_in_as: Callable[[str], Any]
     """Fails at the end if there was a console error, a dialog, a CSP violation, or a request that left the origin."""
     context = browser.new_context(storage_state=signed_in_as("ada"), base_url=server.address, reduced_motion="reduce")
     page = context.new_page()
-    faults: list[str] = []
-    listen(page, server.address, faults)
-    page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.blockedURI))")
+    faults = listen(page, server.address)
     server.script.begin(STEPS)
     yield Watched(page, faults, context)
     context.close()
