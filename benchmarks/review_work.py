@@ -1,10 +1,15 @@
-"""Reviews by the store's own functions, without pages and models: what pictures and browser tests show."""
+"""Reviews by the store's own functions, without models, and the app served: what pictures and browser tests need."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from review.store.database import Database
@@ -19,6 +24,20 @@ from tasks.text.steps import SPLITTER
 
 _HELD: Final[dict[str, Any]] = {"token": "", "version": 0}
 """What the acts themselves do not look at."""
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app on a free port of this machine, from a thread of its own; its address."""
+    taken = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    running.should_exit = True
+    thread.join(10)
 
 
 class Continuation(NamedTuple):
@@ -64,8 +83,8 @@ class Desk:
             acting.rewrite(work, RewriteIn(**_HELD, after=after))
             step = work.round.first_wrong
             assert step is not None
-            for number, one in enumerate(came):
-                work.session.add(_continued(work, (step, after), number, one))
+            if work.session.get_one(Job, work.round.job_id).state != JobState.DONE:  # else somebody wrote the same
+                work.session.add_all(_continued(work, (step, after), number, one) for number, one in enumerate(came))
             before, wrong, of = rollouts
             found = {"before": [before, of], "wrong": [wrong, of]}
             for name in (work.round.job_id, work.round.effect_id):

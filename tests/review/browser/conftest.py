@@ -1,8 +1,5 @@
 """Pages in a real browser: the app on a loopback port over a store, the assignments' API played by a script."""
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 from playwright.sync_api import Request as BrowserRequest
 
+from benchmarks.review_work import serving
 from review import users
 from review.config import BatchSettings, ReviewConfig
 from review.render import markdown_html, step_html
@@ -241,20 +238,6 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Its address."""
-    taken = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-    running.should_exit = True
-    thread.join(10)
-
-
-@contextmanager
 def scripted(folder: Path) -> Iterator[Server]:
     with closing(Database(f"sqlite:///{folder}/review.db")) as store:
         store.migrate()
@@ -339,11 +322,6 @@ def listen(page: Page, address: str) -> list[str]:
 @pytest.fixture
 def faults_of() -> Callable[[Page, str], list[str]]:
     return listen
-
-
-@pytest.fixture
-def serve() -> Callable[[FastAPI], AbstractContextManager[str]]:
-    return serving
 
 
 @pytest.fixture

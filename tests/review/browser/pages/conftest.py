@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from benchmarks.review_work import Continuation, Desk
+from benchmarks.review_work import Continuation, Desk, serving
 from review import batches, gold, users
 from review.adjudicating import Decision, case, decide
 from review.batches import NewBatch, NewItem, open_batch
@@ -121,7 +121,7 @@ def found_paths(session: Session) -> dict[str, str]:
 
 
 @contextmanager
-def site_of(folder: Path, serving: Callable[[Any], Any]) -> Iterator[Site]:
+def site_of(folder: Path) -> Iterator[Site]:
     with closing(Database(f"sqlite:///{folder}/review.db")) as store:
         store.migrate()
         with store.writing() as session:
@@ -138,8 +138,8 @@ def site_of(folder: Path, serving: Callable[[Any], Any]) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(kept: Any, serve: Callable[[Any], Any], tmp_path_factory: pytest.TempPathFactory) -> Site:
-    found: Site = kept.get("site", lambda: site_of(tmp_path_factory.mktemp("site"), serve))
+def site(kept: Any, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    found: Site = kept.get("site", lambda: site_of(tmp_path_factory.mktemp("site")))
     return found
 
 
