@@ -94,6 +94,8 @@ class Edit(NamedTuple):
     after: str
     rest: str
     answer: str
+    slip: str
+    """The answer where the model makes a mistake."""
 
 
 EDITS: Final = (
@@ -102,6 +104,7 @@ EDITS: Final = (
         "Janet eats 3 eggs and bakes with 4, so 16 - 3 - 4 = 9 eggs are left",
         "She makes 9 * 2 = $18 a day\nA: 18",
         "18",
+        "16",
     ),
     Edit(
         0,
@@ -109,30 +112,33 @@ EDITS: Final = (
         "It rose by 80,000*1.5=$120,000\nSo it is worth 80,000+120,000=$200,000\n"
         "His profit is 200,000-130,000=$70,000\nA: 70,000",
         "70,000",
+        "60,000",
     ),
-    Edit(0, "He runs 3*3=9 sprints each week", "So he runs 9*60=540 meters in total each week\nA: 540", "540"),
+    Edit(0, "He runs 3*3=9 sprints each week", "So he runs 9*60=540 meters in total each week\nA: 540", "540", "450"),
     Edit(
         0,
         "The flock of 20 needs 3*20=60 cups of feed each day.",
         "She has given 15+25=40 cups.\nSo 60-40=20 cups are left for the final meal.\nA: 20",
         "20",
+        "30",
     ),
-    Edit(2, "Half of the 16 glasses are second ones: 8*$5 + 8*$3 = $64.", "He needs to pay $64.\nA: 64", "64"),
+    Edit(2, "Half of the 16 glasses are second ones: 8*$5 + 8*$3 = $64.", "He needs to pay $64.\nA: 64", "64", "56"),
     Edit(
         0,
         "Charleston has 4 times as many sheep as Seattle, so Charleston has 20*4 = 80 sheep",
         "Toulouse has twice as many sheep as Charleston, so Toulouse has 80*2 = 160 sheep\n"
         "Together they have 20+80+160 = 260 sheep\nA: 260",
         "260",
+        "250",
     ),
 )
 """Of the traces in the order in which they are handed out."""
 DAYS_AGO: Final = (4, 4, 2, 1, 0)
-WRONG: Final = "Toulouse has 80*2 = 160 sheep\nTogether they have 80+160 = 240 sheep\nA: 240"
-"""What the second continuation says."""
 SECOND: Final = {
-    0: Edit(1, "She sells 16 - 3 - 4 = 9 eggs at $2 each, so she makes 9 * 2 = $18", "A: 18", "18"),
-    3: Edit(2, "20 chickens get 3 cups each, so they need 60 cups a day.", "So 60-40=20 cups are left.\nA: 20", "20"),
+    0: Edit(1, "She sells 16 - 3 - 4 = 9 eggs at $2 each, so she makes 9 * 2 = $18", "A: 18", "18", "16"),
+    3: Edit(
+        2, "20 chickens get 3 cups each, so they need 60 cups a day.", "So 60-40=20 cups are left.\nA: 20", "20", "30"
+    ),
 }
 """Where the second reviewer finds another first wrong step."""
 
@@ -169,7 +175,10 @@ def reviewed(desk: Desk, edit: Edit) -> None:
 def rewritten(desk: Desk, edit: Edit) -> None:
     """The first wrong step found and rewritten."""
     desk.mark(edit.step)
-    right, wrong = Continuation(edit.rest, edit.answer), Continuation(WRONG, "240", "incorrect")
+    right, wrong = (
+        Continuation(edit.rest, edit.answer),
+        Continuation(edit.rest.replace(edit.answer, edit.slip), edit.slip, "incorrect"),
+    )
     desk.rewrite(edit.after, [right, wrong])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -143,25 +143,34 @@ def site(kept: Any, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return found
 
 
+UNREADY = "main .math:not([data-done]), #review[hidden]"
+BY_STATUS = "the server responded with a status of 40"
+"""Of a page that is itself about an error."""
+
+
 @pytest.fixture
-def visit(site: Site, browser: Browser, faults_of: Callable[..., list[str]]) -> Iterator[Callable[[str, str], Page]]:
+def visit(
+    kept: Any, site: Site, browser: Browser, faults_of: Callable[..., list[str]]
+) -> Iterator[Callable[[str, str], Page]]:
     """A page as somebody sees it, its folds open; fails at the end if something happened there that must not."""
-    contexts, faults = [], []
+    pages, faults = [], []
+
+    def context(who: str) -> BrowserContext:
+        made = browser.new_context(base_url=site.address, reduced_motion="reduce")
+        if who:
+            made.add_cookies([{"name": COOKIE, "value": site.cookies[who], "url": site.address}])
+        return made
 
     def opened(who: str, path: str) -> Page:
-        context = browser.new_context(base_url=site.address, reduced_motion="reduce")
-        contexts.append(context)
-        if who:
-            context.add_cookies([{"name": COOKIE, "value": site.cookies[who], "url": site.address}])
-        page = context.new_page()
+        page: Page = kept.get(f"context of {who}", lambda: context(who)).new_page()
+        pages.append(page)
         faults.append(faults_of(page, site.address))
-        page.goto(path.format(**site.paths), wait_until="networkidle")
+        page.goto(path.format(**site.paths))
+        expect(page.locator(UNREADY)).to_have_count(0)
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
-    # That the page itself is one of an error is what some tests ask for.
-    told = [one for each in faults for one in each if "the server responded with a status of 40" not in one]
-    assert told == []
+    for page in pages:
+        page.close()
+    assert [one for each in faults for one in each if BY_STATUS not in one] == []
