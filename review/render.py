@@ -46,6 +46,11 @@ def markdown_html(text: str) -> str:
     return _shown(text, faithful=False)
 
 
+def legible(text: str) -> str:
+    """A text that a template escapes: what would hide, or turn what follows it around, is shown by its code."""
+    return _HIDDEN.sub(_code, text)
+
+
 def _shown(text: str, *, faithful: bool) -> str:
     if len(text) > LONGEST:
         return _long(text)

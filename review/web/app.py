@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from review.jobs.runner import Runner
+from review.render import legible
 from review.store.database import Database
 from review.store.models import Batch
 from review.web import pages
@@ -21,6 +22,7 @@ from review.web.shield import Shield
 
 _HERE: Final = Path(__file__).parent
 templates: Final = Jinja2Templates(_HERE / "templates")
+templates.env.filters["legible"] = legible
 
 
 def create_app(

@@ -51,7 +51,7 @@ def case_page(request: Request, item_id: str, viewer: Adjudicator, store: Store)
     with store.reading() as session:
         shown = case(session, item_id, viewer.id)
         keys = session.get_one(User, viewer.id).keys
-    return page(request, "adjudication.html", viewer, case=shown, keys_off=bool(keys.get("off")))
+    return page(request, "adjudication.html", viewer, case=shown, keys=keys or {})
 
 
 @router.post("/api/items/{item_id}/adjudicate", response_model=None)

@@ -1,11 +1,12 @@
 // Keys and the decision of the adjudication page.
 import { call } from "/static/api.js";
-import { keyOf, typing } from "/static/keys.js";
+import { keyMap, keyOf, listen, typing } from "/static/keys.js";
 import { typeset } from "/static/math.js";
 
 const form = document.querySelector("#decision");
 const rows = [...document.querySelectorAll("#steps tbody tr")];
 const problem = document.querySelector("#problem");
+const keys = JSON.parse(form.dataset.keys);
 let at = -1;
 
 function go(to) {
@@ -35,20 +36,21 @@ function own(step) {
   pick("own");
 }
 
+const acts = {
+  next: () => go(at + 1),
+  previous: () => go(at - 1),
+  all: () => pick("none"),
+  error: () => own(Math.max(at, 0)),
+  submit: () => form.requestSubmit(),
+};
+
+listen(acts, () => keys);
+
+// A number is a reviewer, unless it is somebody's own key for something else.
 document.addEventListener("keydown", (event) => {
   const key = keyOf(event);
-  if (key === null || "keysOff" in form.dataset || typing(event.target)) return;
-  const enter = key === "Enter" && !event.target.closest("a, button, summary");
-  const acts = {
-    j: () => go(at + 1),
-    k: () => go(at - 1),
-    a: () => pick("none"),
-    e: () => own(Math.max(at, 0)),
-  };
-  if (/^[1-9]$/.test(key)) pickCandidate(Number(key));
-  else if (enter) form.requestSubmit();
-  else if (Object.hasOwn(acts, key)) acts[key]();
-  else return;
+  if (!/^[1-9]$/.test(key) || keys.off || typing(event.target) || Object.hasOwn(acts, keyMap(keys).get(key) ?? "")) return;
+  pickCandidate(Number(key));
   event.preventDefault();
 });
 

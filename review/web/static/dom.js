@@ -12,6 +12,13 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
+const HIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** A text with what would hide, or turn what follows it around, as its code; as `legible` of `review/render.py`. */
+export function legible(text) {
+  return text.replace(HIDDEN, (char) => `[U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+}
+
 /** An element around HTML that `review/render.py` made, and nobody else. */
 export function rendered(html, tag = "div", attributes = {}) {
   const made = el(tag, attributes);

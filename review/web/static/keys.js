@@ -46,9 +46,10 @@ export function keyOf(event) {
   return event.key;
 }
 
-/** Action by key, with a user's own keys: `{action: key, off: true}`. */
+/** Action by key, with a user's own keys, `{action: key, off: true}`, which go before the others. */
 export function keyMap(own) {
-  return new Map(ACTIONS.map(([name, key]) => [own[name] ?? key, name]));
+  const pairs = ACTIONS.map(([name, key]) => [own[name] ?? key, name]);
+  return new Map([...pairs, ...pairs.filter(([, name]) => Object.hasOwn(own, name))]);
 }
 
 /** Call `handlers[action](event)` for keys that are pressed; `own()` gives the user's keys as they are now. */

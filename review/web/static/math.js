@@ -1,6 +1,6 @@
 // Typesets the maths that `review/render.py` took out; what KaTeX cannot read stays as its source.
 
-const OPTIONS = { trust: false, maxExpand: 1000, maxSize: 20, throwOnError: false, strict: "ignore" };
+const OPTIONS = { trust: false, maxExpand: 1000, maxSize: 20, throwOnError: false, errorColor: "var(--bad)", strict: "ignore" };
 const AT_ONCE_MS = 12;
 const LONGEST = 10_000;
 

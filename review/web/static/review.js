@@ -297,7 +297,7 @@ async function begin() {
   await recover(first);
   await changed(first, "mine");
   $("review").hidden = $("actions").hidden = false;
-  typeset($("problem"));
+  typeset($("review"));
   listen(handlers, () => keys);
   for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => handlers[button.dataset.act]());
   $("retake").addEventListener("click", async () => ((await session.retake()) ? changed(view(), "mine") : location.assign("/review")));

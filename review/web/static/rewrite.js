@@ -1,5 +1,5 @@
 // Below the first wrong step: the editor, what the guards say, and the continuations.
-import { el, rendered } from "/static/dom.js";
+import { el, legible, rendered } from "/static/dom.js";
 import { diffView } from "/static/diff.js";
 import { typeset } from "/static/math.js";
 import { learn, look, shown } from "/static/trace.js";
@@ -71,7 +71,8 @@ export class Panel {
     const cards = [...this.list.children];
     if (!cards.length) return false;
     const at = cards.indexOf(document.activeElement.closest("li.continuation"));
-    cards[(at + 1) % cards.length].focus();
+    const first = Math.max(0, cards.findIndex((card) => card.trace.status === "correct"));
+    cards[at < 0 ? first : (at + 1) % cards.length].focus();
     return true;
   }
 
@@ -125,7 +126,7 @@ export class Panel {
     learn(trace.steps);
     const name = `Continuation ${trace.number + 1}`;
     const choose = el("button", { type: "button", class: "button choose", "aria-label": `Choose continuation ${trace.number + 1}`, onclick: () => this.on.choose(trace) }, "Choose");
-    const head = el("div", { class: "continuation-head" }, el("strong", {}, name), badge(trace.status), trace.answer === null ? null : el("span", { class: "answer" }, `answer ${trace.answer}`), choose);
+    const head = el("div", { class: "continuation-head" }, el("strong", {}, name), badge(trace.status), trace.answer === null ? null : el("span", { class: "answer" }, `answer ${legible(trace.answer)}`), choose);
     const rest = trace.steps.slice((trace.fork_step ?? -1) + 1).map((step, at) => rendered(step.html, "li", { value: (trace.fork_step ?? -1) + 2 + at }));
     const card = el("li", { class: "continuation", tabindex: "-1", "aria-label": `${name}: ${VERDICTS[trace.status] ?? trace.status}` }, head, el("ol", { class: "rest" }, rest));
     card.trace = trace;

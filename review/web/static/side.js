@@ -1,5 +1,5 @@
 // Beside the steps: where the work stands, how the answer was graded, what rollouts say.
-import { el } from "/static/dom.js";
+import { el, legible } from "/static/dom.js";
 import { badge } from "/static/rewrite.js";
 import { AT_WORK } from "/static/session.js";
 import { firstWrong, rated } from "/static/work.js";
@@ -19,11 +19,11 @@ const opened = Date.now();
 export function showSide(view, round, work, on) {
   showRounds(view, round, on);
   showGrade(round.trace);
-  showSuggestion(view.suggestion, work);
+  showSuggestion(round.number === 0 ? view.suggestion : null, work);
   showEffect(round.effect);
   const [done, of] = rated(work);
   $("rated").textContent = firstWrong(work) < 0 ? `${done} of ${of} steps rated` : `Step ${firstWrong(work) + 1} is the first wrong one`;
-  $("reference-text").textContent = view.reference ?? "";
+  $("reference-text").textContent = legible(view.reference ?? "");
   $("reference").hidden = view.reference === null;
   $("reveal").hidden = view.reference !== null;
   const ended = !AT_WORK.includes(view.state) && view.state !== "expired";
@@ -83,8 +83,8 @@ function rewritesLeft(view, round) {
 }
 
 function showGrade(trace) {
-  const answer = trace.answer === null ? el("span", { class: "muted" }, "No answer was found.") : el("code", { class: "answer" }, trace.answer);
-  $("grade").replaceChildren(el("p", {}, badge(trace.status), " ", answer), el("p", { class: "muted" }, trace.reason));
+  const answer = trace.answer === null ? el("span", { class: "muted" }, "No answer was found.") : el("code", { class: "answer" }, legible(trace.answer));
+  $("grade").replaceChildren(el("p", {}, badge(trace.status), " ", answer), el("p", { class: "muted" }, legible(trace.reason)));
 }
 
 function showSuggestion(suggestion, work) {

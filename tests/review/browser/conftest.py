@@ -1,21 +1,19 @@
 """Pages in a real browser: the app on a loopback port over a store, the assignments' API played by a script."""
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import uvicorn
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 from playwright.sync_api import Request as BrowserRequest
 
+from benchmarks.review_work import serving
 from review import users
 from review.config import BatchSettings, ReviewConfig
 from review.render import markdown_html, step_html
@@ -24,7 +22,9 @@ from review.store.models import Assignment, Batch, Item, Role, State, Trace
 from review.web.app import create_app
 from review.wire import AssignmentView, JobView, Lease, ProblemView, RoundView, StepView, TraceView
 
+HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
+FLAGS = ["--no-sandbox"]
 STEPS = ["Ann has 3 bags of 4 apples: $3 \\times 4 = 12$.\n", "She eats 2: $12 - 2 = 11$.\n", "The answer is 11."]
 Json = dict[str, Any]
 
@@ -189,38 +189,90 @@ def fill(store: Database) -> None:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    store = Database(f"sqlite:///{tmp_path_factory.mktemp('browser')}/review.db")
-    store.migrate()
-    fill(store)
-    script = Script()
-    app = create_app(store)
-    before = len(app.router.routes)
-    app.include_router(routes(script))
-    app.router.routes[:] = [*app.router.routes[before:], *app.router.routes[:before]]
-    taken = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.02)
-    yield Server(f"http://127.0.0.1:{taken.getsockname()[1]}", script, store)
-    running.should_exit = True
-    thread.join(10)
-    store.close()
+class Kept:
+    """What is made when it is first asked for, and kept for all browser tests of this process."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+        self._open = ExitStack()
+
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        """`make()`, the first time; a context manager is entered."""
+        if name not in self._made:
+            made = make()
+            is_open = isinstance(made, AbstractContextManager)
+            self._made[name] = self._open.enter_context(made) if is_open else made
+        return self._made[name]
+
+    def close(self) -> None:
+        self._made.clear()
+        self._open.close()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+KEPT = pytest.StashKey[Kept]()
 
 
-@pytest.fixture(scope="session")
-def signed_in_as(server: Server, browser: Browser) -> Callable[[str], Any]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has the one Chromium."""
+    for one in items:
+        if HERE in one.path.parents:
+            one.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After the last browser test all is closed: Playwright keeps an event loop running in this thread, and no other
+    test could run one of its own. Fixtures of a session would stay until its end, those of a module start too often."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or HERE not in nextitem.path.parents:
+            item.config.stash[KEPT].close()
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Kept:
+    stash = request.config.stash
+    if KEPT not in stash:
+        stash[KEPT] = Kept()
+        request.config.add_cleanup(stash[KEPT].close)
+    return stash[KEPT]
+
+
+@contextmanager
+def scripted(folder: Path) -> Iterator[Server]:
+    with closing(Database(f"sqlite:///{folder}/review.db")) as store:
+        store.migrate()
+        fill(store)
+        script = Script()
+        app = create_app(store)
+        before = len(app.router.routes)
+        app.include_router(routes(script))
+        app.router.routes[:] = [*app.router.routes[before:], *app.router.routes[:before]]
+        with serving(app) as address:
+            yield Server(address, script, store)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as play, play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS) as started:
+        yield started
+
+
+@pytest.fixture
+def server(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    found: Server = kept.get("server", lambda: scripted(tmp_path_factory.mktemp("browser")))
+    return found
+
+
+@pytest.fixture
+def browser(kept: Kept) -> Browser:
+    found: Browser = kept.get("browser", chromium)
+    return found
+
+
+@pytest.fixture
+def signed_in_as(kept: Kept, server: Server, browser: Browser) -> Callable[[str], Any]:
     """What a browser keeps after somebody signed in."""
 
     def sign_in(name: str) -> Any:
@@ -234,12 +286,7 @@ def signed_in_as(server: Server, browser: Browser) -> Callable[[str], Any]:
         page.close()
         return state
 
-    return sign_in
-
-
-@pytest.fixture(scope="session")
-def signed_in_state(signed_in_as: Callable[[str], Any]) -> Any:
-    return signed_in_as("ada")
+    return lambda name: kept.get(f"{name} signed in", lambda: sign_in(name))
 
 
 class Watched(NamedTuple):
@@ -250,7 +297,10 @@ class Watched(NamedTuple):
     context: BrowserContext
 
 
-def listen(page: Page, address: str, faults: list[str]) -> None:
+def listen(page: Page, address: str) -> list[str]:
+    """A list that console errors, CSP violations, dialogs and requests elsewhere will be put into."""
+    faults: list[str] = []
+
     def dismiss(dialog: Dialog) -> None:
         faults.append(f"dialog {dialog.message}")
         dialog.dismiss()
@@ -267,16 +317,21 @@ def listen(page: Page, address: str, faults: list[str]) -> None:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", dismiss)
     page.on("request", requested)
+    page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.blockedURI))")
+    return faults
 
 
 @pytest.fixture
-def watched(server: Server, browser: Browser, signed_in_state: Any) -> Iterator[Watched]:
+def faults_of() -> Callable[[Page, str], list[str]]:
+    return listen
+
+
+@pytest.fixture
+def watched(server: Server, browser: Browser, signed_in_as: Callable[[str], Any]) -> Iterator[Watched]:
     """Fails at the end if there was a console error, a dialog, a CSP violation, or a request that left the origin."""
-    context = browser.new_context(storage_state=signed_in_state, base_url=server.address, reduced_motion="reduce")
+    context = browser.new_context(storage_state=signed_in_as("ada"), base_url=server.address, reduced_motion="reduce")
     page = context.new_page()
-    faults: list[str] = []
-    listen(page, server.address, faults)
-    page.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.blockedURI))")
+    faults = listen(page, server.address)
     server.script.begin(STEPS)
     yield Watched(page, faults, context)
     context.close()

@@ -107,7 +107,8 @@ def test_a_step_is_cut_where_the_caret_is(server: Any, open_review: Open) -> Non
     expect(page.locator(".cut textarea")).to_be_focused()
     keys(page, "Enter")
     expect(page.locator(".step")).to_have_count(3)
-    keys(page, "j", "j", "1", "e")
+    with page.expect_response("**/mark"):
+        keys(page, "j", "j", "1", "e")
     expect(page.locator("#rewrite")).to_be_focused()
     assert sent(server, "mark")[-1] == {"first_wrong": 2, "ratings": [None, None, -1], "offsets": [0, 7, 11]}
 
@@ -119,6 +120,7 @@ def test_all_correct_over_a_wrong_answer_is_asked_again(server: Any, open_review
     keys(page, "a", "Enter")
     expect(page.get_by_role("dialog")).to_contain_text("graded as wrong")
     keys(page, "Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert sent(server, "submit") == []
     keys(page, "Enter")
     page.get_by_role("dialog").get_by_role("button", name="Submit").click()
@@ -172,7 +174,7 @@ def test_what_was_not_sent_is_there_after_the_page_was_closed(server: Any, watch
 
 
 def test_a_change_elsewhere_is_shown_beside_mine(server: Any, watched: Any, open_review: Open) -> None:
-    for keep, rated in (("Keep mine", ["0:-1"]), ("Take the server’s", ["0:1"])):
+    for keep, rated in (("Keep mine", -1), ("Take the server’s", 1)):
         page = open_review([*"abc"])
         server.script.view.draft = {"round": 0, "ratings": [1, None, None], "offsets": None, "after": None}
         server.script.conflict = True
@@ -182,7 +184,8 @@ def test_a_change_elsewhere_is_shown_beside_mine(server: Any, watched: Any, open
         expect(dialog).to_contain_text("changed elsewhere")
         dialog.get_by_role("button", name=keep).click()
         expect(dialog).to_have_count(0)
-        assert pressed(page) == rated
+        page.wait_for_selector(f".rating[data-rating='{rated}'][aria-pressed=true]")
+        assert pressed(page) == [f"0:{rated}"]
         page.evaluate("localStorage.clear()")
     watched.faults[:] = [fault for fault in watched.faults if "409" not in fault]
 
