@@ -57,13 +57,10 @@ class Shot(NamedTuple):
 
 
 SHOTS: Final = (
-    Shot("review-page", "/review/{working}"),
     Shot("review-dark-phone", "/review/{working}", dark=True, narrow=True),
     Shot("review-history", "/history/{final}"),
     Shot("review-dashboard", "/dashboard"),
     Shot("review-adjudication", "/adjudication/{differs}"),
-    Shot("review-queue", "/", who="ben"),
-    Shot("review-admin", f"/admin/batches/{BATCH}"),
 )
 
 
