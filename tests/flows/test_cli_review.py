@@ -37,8 +37,9 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def typed(address: str) -> Type:
-    """Type a command; what a person would be told as a mistake is raised."""
+def typed(address: str, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Type a command in a wide window; what a person would be told as a mistake is raised."""
+    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str, given: str | None = None) -> Result:
         result = CliRunner().invoke(app, ["review", *arguments], input=given)
