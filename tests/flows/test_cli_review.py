@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from flows.cli_store import console
 from flows.review import REVIEWED
 from review.audit import note
 from review.batches import NewBatch, NewItem, open_batch
@@ -32,14 +33,14 @@ Type = Callable[..., Result]
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     url = f"sqlite:///{tmp_path}/review.db"
     monkeypatch.setenv("TRACEMILL_REVIEW_DB", url)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
     return url
 
 
 @pytest.fixture
 def typed(address: str, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command in a wide window; what a person would be told as a mistake is raised."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
 
     def run(*arguments: str, given: str | None = None) -> Result:
         result = CliRunner().invoke(app, ["review", *arguments], input=given)
