@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from flows.cli_review import _listening
 from flows.cli_store import console
 from flows.review import REVIEWED
 from review.audit import note
@@ -187,3 +188,9 @@ def test_the_page_is_served_until_it_is_interrupted(demo: bool, address: str) ->
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=30)
     assert (server.returncode, errors) == (0, "")
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Asyncio switches Nagle's algorithm off only for sockets that say they are TCP's."""
+    with _listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
