@@ -21,9 +21,17 @@ def test_a_wheel_elsewhere_has_recipes_and_samples(tmp_path: Path) -> None:
     # The unpacked tracemill comes before the installed one, and says where its data lie.
     code = """
 import flows.recipes as recipes
+from fastapi.testclient import TestClient
+from review.store.database import Database
+from review.web.app import create_app
 from tasks.decontaminate.listed import listed
 assert (recipes.DATA / "samples/demo-traces.jsonl").is_file()
 assert "gsm8k" in listed()
+store = Database("sqlite:///review.db")
+store.migrate()
+page = TestClient(create_app(store))
+assert "Sign in" in page.get("/login").text
+assert page.get("/static/vendor/katex/katex.min.js").status_code == 200
 print(recipes.DATA, *recipes.names(), sep="\\n")
 """
     environment = os.environ | {"PYTHONPATH": str(site)}
