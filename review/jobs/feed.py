@@ -35,7 +35,8 @@ class Feed:
         self.watched: Counter[str] = Counter()
         """How many wait for each job."""
         self._stands: dict[str, Stand] = {}
-        self._news = asyncio.Condition()
+        # Not a Condition: whoever gives up waiting would have to take its lock again, which 3.11 may never give back.
+        self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -52,25 +53,24 @@ class Feed:
 
     async def change(self, job_id: str, known: Stand | None, seconds: float) -> Stand | None:
         """How a watched job stands as soon as that is not as `known`; as known after so many seconds."""
-
-        def changed() -> bool:
-            return self._stands.get(job_id, known) != known
-
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        async with self._news:
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while (stand := self._stands.get(job_id, known)) == known:
             try:
-                await asyncio.wait_for(self._news.wait_for(changed), seconds)
+                await asyncio.wait_for(self._news.wait(), until - clock())
             except TimeoutError:
-                return known
-            return self._stands[job_id]
+                break
+        return stand
 
     async def _look(self) -> None:
         while self.watched:
             stands = await asyncio.to_thread(self._read, list(self.watched))
-            async with self._news:
-                self._stands = {name: stand for name, stand in stands.items() if name in self.watched}
-                self._news.notify_all()
+            before, self._stands = self._stands, {name: one for name, one in stands.items() if name in self.watched}
+            if self._stands != before:
+                heard, self._news = self._news, asyncio.Event()
+                heard.set()
             await asyncio.sleep(POLL_S)
 
     def _read(self, names: list[str]) -> dict[str, Stand]:

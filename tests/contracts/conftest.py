@@ -85,14 +85,14 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(_app(_Served(model, str(raw))), port=0, log_level="error", timeout_graceful_shutdown=10)
     )
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}/v1"
     server.should_exit = True
-    thread.join()
+    thread.join(30)
 
 
 def strings(**columns: Sequence[str | None]) -> pa.Table:

@@ -133,13 +133,13 @@ def served(database: Database) -> Iterator[tuple[uvicorn.Server, str]]:
     server = uvicorn.Server(
         uvicorn.Config(create_app(database), port=0, log_level="error", timeout_graceful_shutdown=1)
     )
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     yield server, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
-    thread.join()
+    thread.join(20)
 
 
 async def listen(client: httpx.AsyncClient, url: str, said: list[str], most: int | None = None) -> None:
