@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -59,18 +59,25 @@ class Said(NamedTuple):
     """Of each step before it: 1 for right, 0.5 for one that adds nothing."""
 
 
-def marks(lines: Iterable[Row]) -> dict[str, list[Mark]]:
-    """By trace, what reviewers marked: rounds that were left without a mark and lines that cannot be read are none."""
+class Marked(NamedTuple):
+    """What was read of exported batches."""
+
+    by_trace: dict[str, list[Mark]]
+    unreadable: list[str]
+    """Where lines stand that say nothing which can be understood."""
+
+
+def marks(lines: Iterable[Row]) -> Marked:
+    """What reviewers marked; a round that was left without a mark is none."""
     found: defaultdict[str, list[Mark]] = defaultdict(list)
+    lost = []
     for row in lines:
-        one = _mark(row.values) if trainable(row) else None
-        if one is not None:
+        if not trainable(row) or (not row.fault and row.values.get("first_wrong", -1) is None):
+            continue
+        try:
+            one = Mark.model_validate(row.values)
+        except ValidationError:
+            lost.append(row.place)
+        else:
             found[one.trace_id].append(one)
-    return dict(found)
-
-
-def _mark(values: dict[str, Any]) -> Mark | None:
-    try:
-        return Mark.model_validate(values)
-    except ValidationError:
-        return None
+    return Marked(dict(found), lost)

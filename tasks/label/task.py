@@ -23,7 +23,9 @@ _READ: Final = ["trace_id", "step_offsets"]
 @task(name="label", task_run_name="label", cache_policy=NO_CACHE, persist_result=False)
 def label(lake: Lake, rounds: Sequence[Tables], config: LabelConfig) -> list[Tables]:
     """Of each round the verdicts by `reviewers`, from the batches that were exported into the lake."""
-    marked = marks(reviews(lake))
+    marked, lost = marks(reviews(lake))
+    if lost:
+        watcher().noted(f"{len(lost)} lines of reviews cannot be read, no labels of them; the first is {lost[0]}")
     wanted = pa.array(sorted(marked), pa.string())
     made, seen = [], 0
     for one in rounds:

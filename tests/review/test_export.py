@@ -142,7 +142,7 @@ def test_the_lake_reads_what_is_written(session: Session, tmp_path: Path) -> Non
     assert (place(batch), write(session, batch, lake.storage, place(batch))) == ("reviews/b.jsonl", 5)
     found = {
         name: [(one.reviewer, one.first_wrong, one.verdict) for one in those]
-        for name, those in marks(reviews(lake)).items()
+        for name, those in marks(reviews(lake)).by_trace.items()
     }
     assert found == {"t0": [("r-elk", 1, 0), ("r-owl", 0, 0)], "c0": [("r-owl", -1, None)]}
     told = read((row for row in reviews(lake) if row.values["after"]), REVIEWED)

@@ -75,7 +75,8 @@ def test_lines_that_say_nothing() -> None:
     ]
     read = [Row(f"f:{number}", number, one) for number, one in enumerate(lines)]
     found = marks([*read, Row("f:9", 9, {}, ("broken JSON", "at 3"))])
-    assert {name: [(one.first_wrong, one.verdict) for one in those] for name, those in found.items()} == {
+    assert {name: [(one.first_wrong, one.verdict) for one in those] for name, those in found.by_trace.items()} == {
         "t": [(1, None)],
         "u": [(-1, 0)],
     }
+    assert found.unreadable == ["f:4", "f:5", "f:9"]
