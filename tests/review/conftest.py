@@ -72,14 +72,19 @@ def signed_in_either(either: Database) -> Callable[[str, Role], TestClient]:
     return make
 
 
+def _postgres_tools() -> Path:
+    """Where PostgreSQL's programs are; Debian's are not in PATH."""
+    found = [one.parent for one in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    if (known := shutil.which("initdb")) is not None:
+        found.append(Path(known).resolve().parent)
+    assert found, "PostgreSQL is missing: tests/system-packages.sh installs it"
+    return found[-1]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL that this session starts, without a database's name; `blank` has our tables."""
-    tools = ("initdb", "pg_ctl", "postgres")
-    missing = [one for one in tools if shutil.which(one) is None]
-    assert not missing, (
-        f"{', '.join(missing)} not in PATH: install Debian's postgresql, and link its bin folder's tools"
-    )
+    tools = _postgres_tools()
     as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory(prefix="tracemill-pg-") as folder, socket.socket() as free:
         if as_postgres:
@@ -93,9 +98,9 @@ def postgres() -> Iterator[str]:
 
         data, unsafe = f"{folder}/data", "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         unsafe += " -c timezone=Asia/Kathmandu"  # times come back in UTC all the same
-        run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        run(f"{tools}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=200 {unsafe}"
-        run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-w", "-t", "120", "-o", options, "start")
+        run(f"{tools}/pg_ctl", "-D", data, "-l", f"{folder}/log", "-w", "-t", "120", "-o", options, "start")
         try:
             address = f"postgresql://postgres@127.0.0.1:{port}"
             _execute(address, "CREATE DATABASE blank")
@@ -104,7 +109,7 @@ def postgres() -> Iterator[str]:
             blank.close()
             yield address
         finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+            run(f"{tools}/pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

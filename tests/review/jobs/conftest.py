@@ -1,13 +1,9 @@
 """A batch in a store, and an engine that answers as a test tells it to."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -128,41 +124,7 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of its own; its URL."""
-    if shutil.which("initdb") is None or shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL is not installed")
-    folder = Path("/tmp") / f"pg-{tmp_path_factory.mktemp('pg').name}-{time.time_ns()}"
-    folder.mkdir()
-    shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def as_postgres(*command: str) -> None:
-        subprocess.run(["runuser", "-u", "postgres", "--", *command], check=True, capture_output=True, cwd="/")
-
-    as_postgres("initdb", "-D", str(folder / "data"), "-A", "trust", "--no-sync")
-    options = f"-F -p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    as_postgres("pg_ctl", "-D", str(folder / "data"), "-l", str(folder / "log"), "-o", options, "-w", "start")
-    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    as_postgres("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def store(either: Database) -> Database:
     """Of each kind one, empty."""
-    from sqlalchemy import text
-
-    if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path}/review.db")
-    else:
-        made = Database(request.getfixturevalue("postgres"))
-        with made.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    made.migrate()
-    yield made
-    made.close()
+    return either
