@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from flows.machines import MachinesConfig
 from review.config import ReviewConfig
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
@@ -50,6 +51,7 @@ class CurationConfig(ConfigBase):
     select: tuple[dict[str, dict[str, Any] | None], ...] = Field(
         default=(), description="selectors, one after another: `- quality: {}`, `- pass_rate: {most: 0.9}`"
     )
+    machines: MachinesConfig = MachinesConfig()
     queue: QueueConfig | None = Field(default=None, description="wrong traces that people look at first; null: none")
     review: ReviewConfig | None = Field(
         default=None, description="how people review the queue on the review page: `tracemill review open`"

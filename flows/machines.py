@@ -1,0 +1,21 @@
+"""One machine or many: what a recipe says of where its work is done. No key depends on it: results are the same."""
+
+from pydantic import Field
+
+from schemas.base import ConfigBase
+
+
+class MachinesConfig(ConfigBase):
+    """Where stages run, and how many engines sample at once."""
+
+    cluster: str | None = Field(
+        default=None,
+        description="run the shards of stages there: `ray://host:10001` (a Ray client server), `ray:host:6379` (a Ray "
+        "cluster of which this machine is part) or `dask:tcp://host:8786`; null: on this machine",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        description="so many runs of the deployment `sample` generate at once, each with an engine of its own, where "
+        "workers take them; 1: the run itself generates",
+    )
