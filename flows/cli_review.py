@@ -62,7 +62,7 @@ def open_(
     lake: Annotated[
         str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="A folder or an fsspec URL.")
     ] = "data/lake",
-    name: Annotated[str | None, typer.Option(help="The batch's; the recipe's unless given.")] = None,
+    name: Annotated[str, typer.Option(help="The batch's; the recipe's unless given.")] = "",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")
     ] = [],  # noqa: B006 - typer copies it

@@ -10,7 +10,14 @@ from functools import partial
 from itertools import takewhile
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from flows import recipes
@@ -33,15 +40,6 @@ class OneOf:
         return handler(schema) | {"enum": list(self.names())}
 
 
-@dataclass(frozen=True)
-class Emptied:
-    """May be left empty: one input on the form, where `null` would be a second one beside it."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema without `null`; Prefect's server takes null all the same where there is no default."""
-        return _without_null(handler(schema))
-
-
 class Sets(NamedTuple):
     """The recipe's key that a field stands for."""
 
@@ -59,14 +57,12 @@ CuratingRecipe = Annotated[str, OneOf(partial(recipes.choices, having="ingest", 
 ReviewedRecipe = Annotated[str, OneOf(partial(recipes.choices, having="review"))]
 AnyRecipe = Annotated[str, OneOf(partial(recipes.choices, having="name"))]
 
-Target = Annotated[int | None, Emptied(), Field(ge=1)]
-BatchName = Annotated[str | None, Emptied()]
+Target = Annotated[int, Field(ge=0)]
 
 Model = Annotated[
     str | None,
     Sets("models.*.model", beside=("models.*.revision=null",)),
     Field(
-        min_length=1,
         title="Model",
         description="A folder, a hub id, or the name a server knows it by; for all models of the recipe",
     ),
@@ -89,7 +85,7 @@ UntilAccepted = Annotated[
 Temperatures = Annotated[
     tuple[Annotated[float, Field(ge=0)], ...] | None,
     Sets("generate.samplers.*.temperatures"),
-    Field(min_length=1, title="Temperatures", description="The ladder: sample i is taken at the i-th, round and round"),
+    Field(title="Temperatures", description="The ladder: sample i is taken at the i-th, round and round"),
 ]
 MaxTokens = Annotated[
     int | None,
@@ -115,7 +111,6 @@ Formats = Annotated[
     tuple[Annotated[str, OneOf(partial(plugins.names, EXPORTERS))], ...] | None,
     Sets("export.formats", keyed=True),
     Field(
-        min_length=1,
         title="Formats",
         description="What is published, and nothing else; what the recipe says of one of them stays",
     ),
@@ -123,7 +118,7 @@ Formats = Annotated[
 Release = Annotated[
     str | None,
     Sets("export.release"),
-    Field(pattern=r"^[\w.-]+$", title="Release", description="The name to publish under; the recipe's unless given"),
+    Field(pattern=r"^[\w.-]*$", title="Release", description="The name to publish under; the recipe's unless given"),
 ]
 Validation = Annotated[
     float | None,
@@ -131,13 +126,12 @@ Validation = Annotated[
     Field(ge=0, lt=1, title="Validation share", description="Of the problems, held out with all that is of them"),
 ]
 License = Annotated[
-    str | None, Sets("export.license"), Field(min_length=1, title="Licence", description="The one that the card states")
+    str | None, Sets("export.license"), Field(title="Licence", description="The one that the card states")
 ]
 Tokenizer = Annotated[
     str | None,
     Sets("export.tokenizer"),
     Field(
-        min_length=1,
         title="Tokenizer",
         description="Counts tokens in columns of their own: a model of the recipe, a folder or a hub id",
     ),
@@ -146,7 +140,6 @@ Cluster = Annotated[
     str | None,
     Sets("machines.cluster"),
     Field(
-        min_length=1,
         title="Cluster",
         description="Run stages there: ray://host:10001, ray:host:6379 or dask:tcp://host:8786; this machine unless "
         "given",
@@ -178,6 +171,12 @@ class Settings(ConfigBase):
     """One level of fields, all optional: each with a `Sets`, and None for what the recipe says."""
 
     model_config = ConfigDict(json_schema_extra=_flat)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, given: Any) -> Any:
+        """An input that was filled in and emptied again comes as an empty text or list."""
+        return {name: one for name, one in given.items() if one not in ("", [])} if isinstance(given, dict) else given
 
     @model_serializer(mode="wrap")
     def _given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def refresh(
     recipe: SamplingRecipe,
     lake: str = "data/lake",
     overrides: Sequence[str] = (),
-    target_accepted: Target = None,
+    target_accepted: Target = 0,
     sample: bool = True,  # noqa: FBT001, FBT002 - a switch on Prefect's form
     settings: RefreshSettings = RefreshSettings(),  # noqa: B008 - frozen
 ) -> ReleaseManifest:
@@ -64,7 +64,7 @@ def refresh(
         lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
         overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
             `verify.majority.share=0.6`; `*` stands for every entry. They come after `settings`.
-        target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
+        target_accepted: Go on, round after round, until so many correct traces are kept, and stop there; 0: one round.
         sample: Ask for new problems and traces. Without, what is there is curated again, as after a change of the
             verifiers, benchmarks or rules.
         settings: What is other than the recipe says, in this run; what is left empty stays as the recipe has it.
@@ -76,7 +76,7 @@ def refresh(
     store = Lake(lake)
     with logged():
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
+            tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
         return publish(store, config, tables, summary)
 
 

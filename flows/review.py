@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from flows.config import CurationConfig
 from flows.curate import curate
-from flows.forms import BatchName, ReviewedRecipe
+from flows.forms import ReviewedRecipe
 from flows.kinds import configured
 from flows.queued import gold, queued, settings_of
 from flows.recipes import lasting, sections
@@ -41,9 +41,7 @@ _NAMED: Final = 20
 
 
 @flow(name="open-review", flow_run_name="open review of {recipe}", persist_result=False)
-def open_review(
-    recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequence[str] = (), name: BatchName = None
-) -> str:
+def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequence[str] = (), name: str = "") -> str:
     """Put the queue of a recipe's newest run before reviewers; an open batch gets what it lacks. Gives its name.
 
     Args:
@@ -52,7 +50,7 @@ def open_review(
         lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
         overrides: Settings that differ from the recipe's, each as `key.key=value`; what is curated after the review has
             the same.
-        name: The batch's; the recipe's unless given, with a number where that was closed.
+        name: The batch's; empty: the recipe's, with a number where that was closed.
 
     Raises:
         TracemillError: What is wrong with the recipe, the lake or the store.
