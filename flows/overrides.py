@@ -1,5 +1,6 @@
 """`key.key=value`: how a setting differs from the recipe's; `*` stands for every entry of a mapping or a list."""
 
+from copy import deepcopy
 from typing import Any, Final
 
 import yaml
@@ -11,7 +12,7 @@ EACH: Final = "*"
 
 def spelled(key: str, value: Any) -> str:
     """An override from a value of plain Python types; `apply` reads it as the same again."""
-    listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"))
+    listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, sort_keys=False, width=float("inf"))
     return f"{key}={listed.strip()[1:-1]}"
 
 
@@ -34,7 +35,7 @@ def apply(content: dict[str, Any], override: str) -> None:
         places = [_child(place, name, override) for place in places for name in _names(place, parent, override)]
     for place in places:
         for name in _names(place, last, override):
-            _put(place, name, value, override)
+            _put(place, name, deepcopy(value), override)
 
 
 def _names(place: Any, key: str, override: str) -> list[str]:
