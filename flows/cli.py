@@ -181,11 +181,14 @@ def recipes() -> None:
     """List the recipes that go by a name: bundled ones, and yours from TRACEMILL_RECIPES or recipes/."""
     from flows.recipes import known
 
+    found = known()
     table = Table("recipe", "from", "what it does")
-    for one in known():
-        place = f"{one.path}{', instead of the bundled one' if one.hides else ''}" if one.own else "bundled"
-        table.add_row(one.name, Text(place), Text(" ".join(one.description.split())))
+    for one in found:
+        place = "yours, not the bundled one" if one.hides else "yours" if one.own else "bundled"
+        table.add_row(one.name, place, Text(" ".join(one.description.split())))
     console.print(table)
+    if own := next((one.path.parent for one in found if one.own), None):
+        console.print(f"yours: {own}", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -55,7 +55,7 @@ def test_curate_then_look(tracemill: Run, recipe: str, tmp_path: Path) -> None:
     done = tracemill("export", recipe, "--set", "export.formats={kto: {}}")
     assert done.returncode == 0, done.stderr
     assert f"release tiny v2: {tmp_path}/lake/releases/tiny/v2" in done.stdout
-    assert "exported rows: kto/train 48" in done.stdout
+    assert "exported rows: kto/train 31" in done.stdout
     refused(tracemill("sql", "select nothing from verdicts"), "sql:", '"nothing"')
 
 
@@ -70,8 +70,8 @@ def test_recipes_and_doctor(tracemill: Run, tmp_path: Path) -> None:
     (tmp_path / "demo.yaml").write_text("name: demo\ndescription: Mine.\n")
     listed = tracemill("recipes", TRACEMILL_RECIPES=str(tmp_path)).stdout
     assert re.search(r"gsm8k-model-solutions +│ bundled", listed)
-    assert re.search(r"demo +│ .*Mine\.", listed)
-    assert "instead of the bundled one" in " ".join(listed.split())
+    assert re.search(r"demo +│ yours, not the bundled one │ Mine\.", listed)
+    assert f"yours: {tmp_path}" in listed
     done = tracemill("doctor")
     assert done.returncode == 0, done.stdout
     assert re.search(r"workers\s+│ ok", done.stdout)
