@@ -23,7 +23,7 @@ def export(
     """Publish a recipe's newest run again; where nothing is other than before, that is the release there is.
 
     Args:
-        recipe: A bundled recipe, or one of the folder TRACEMILL_RECIPES; in Python and on the command line also a path.
+        recipe: A name from `tracemill recipes`; a new one is here after deploying again. From Python also a path.
         lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
         overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
             `export.formats={sft: {per_problem: 1}}`; `*` stands for every entry. Only those of `export` and

@@ -60,7 +60,7 @@ def refresh(
     """Add to a recipe's data set and publish it.
 
     Args:
-        recipe: A bundled recipe, or one of the folder TRACEMILL_RECIPES; in Python and on the command line also a path.
+        recipe: A name from `tracemill recipes`; a new one is here after deploying again. From Python also a path.
         lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
         overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
             `verify.majority.share=0.6`; `*` stands for every entry. They come after `settings`.

@@ -45,8 +45,8 @@ def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequ
     """Put the queue of a recipe's newest run before reviewers; an open batch gets what it lacks. Gives its name.
 
     Args:
-        recipe: One that says `review` and `queue`, bundled or of the folder TRACEMILL_RECIPES; in Python and on the
-            command line also a path.
+        recipe: A name from `tracemill recipes` that says `review` and `queue`; a new one is on the form after deploying
+            again. From Python also a path.
         lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
         overrides: Settings that differ from the recipe's, each as `key.key=value`; what is curated after the review has
             the same.

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from flows.config import CurationConfig
 from flows.export import export
-from flows.forms import AnyRecipe, CurateSettings, ExportSettings, RefreshSettings, Sets, Settings
+from flows.fields import Sets, Settings
+from flows.forms import AnyRecipe, CurateSettings, ExportSettings, RefreshSettings
 from flows.kinds import configured
 from flows.recipes import BUNDLED
 from schemas.errors import RecipeError
@@ -102,6 +103,12 @@ def test_chosen_formats_keep_what_the_recipe_says_of_them(tmp_path: Path) -> Non
         "dpo": {"instructions": "asked"},
         "kto": {},
     }
+
+
+def test_a_recipe_that_is_no_good_says_so_itself(tmp_path: Path) -> None:
+    recipe = own(tmp_path, "irpo", export=["sft"])
+    with pytest.raises(RecipeError, match="formats is no position in a list"):
+        resolved(recipe, ExportSettings(formats=("sft",)))
 
 
 @pytest.mark.parametrize(
