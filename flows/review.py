@@ -8,7 +8,6 @@ environment variable TRACEMILL_REVIEW_DB names: an address with a password in it
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from prefect import flow, get_run_logger
@@ -16,10 +15,11 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 from sqlalchemy import select
 
-from flows.config import CurateConfig, CurationConfig, RefreshConfig
+from flows.config import CurationConfig
 from flows.curate import curate
+from flows.page.reviewing import absolute, configured, show_batch
 from flows.queued import gold, queued, settings_of
-from flows.recipes import resolve, sections
+from flows.recipes import sections
 from flows.refresh import refresh
 from flows.store import store
 from review import batches
@@ -54,7 +54,7 @@ def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] =
     """
     config = configured(recipe, overrides)
     settings = settings_of(config)
-    root, found = _absolute(lake), _absolute(recipe) if _is_file(recipe) else recipe
+    root, found = absolute(lake), absolute(recipe) if _is_file(recipe) else recipe
     with store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
@@ -69,6 +69,7 @@ def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] =
             for one in session.scalars(select(Item).where(Item.batch_id == batch.id, Item.gold.is_(None))):
                 ensure_suggestion(session, one)
             told = batches.progress(session, batch)
+    show_batch(batch, told)
     get_run_logger().info("batch %s: %s traces, %s left to review", batch.name, told.items, told.left)
     announce(OPENED, batch)
     return batch.name
@@ -123,15 +124,6 @@ def sweep_reviews() -> list[str]:
     return [one.name for one, _ in closed]
 
 
-def configured(recipe: str, overrides: Sequence[str]) -> CurationConfig:
-    """A recipe of either flow.
-
-    Raises:
-        RecipeError: there is no such recipe, or it is wrong.
-    """
-    return resolve(recipe, overrides, RefreshConfig if "generate" in sections(recipe) else CurateConfig)
-
-
 def announce(event: str, batch: Batch) -> None:
     """Tell Prefect's server what has become of a batch; a temporary one would have nobody who waits for it."""
     if not PREFECT_API_URL.value():
@@ -159,8 +151,3 @@ def _why(late: bool, told: batches.Progress) -> str | None:  # noqa: FBT001
 
 def _is_file(recipe: str) -> bool:
     return recipe.endswith((".yaml", ".yml")) or os.sep in recipe
-
-
-def _absolute(path: str) -> str:
-    """A local path as any working directory finds it."""
-    return path if "://" in path else str(Path(path).resolve())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, Rate, Summary
+from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, Rate, Summary, Yield
 from schemas.tables import Status
 
 _LISTED = 50
@@ -157,6 +157,32 @@ def _canaries(summary: Summary) -> str:
         ),
     )
     return f"Items of the benchmarks, planted as leaks; shares with 95 % intervals.\n\n{shown}"
+
+
+def yields(summary: Summary) -> str:
+    """What came of each domain, model and sampler."""
+    made = table(
+        ["by", "", "problems", "traces", "judged samples that are correct", "kept", "of its traces"],
+        (
+            (
+                one.by,
+                _quoted(one.name),
+                one.problems,
+                one.traces,
+                _rate_or_none(one.correct),
+                one.kept,
+                share(one.kept, one.traces),
+            )
+            for one in shown_yields(summary)
+        ),
+    )
+    return f"{made}\n\nKept are correct traces that no stage dropped. Shares of correct ones with 95 % intervals."
+
+
+def shown_yields(summary: Summary) -> list[Yield]:
+    """Without the samplers where they only repeat the models."""
+    sizes = {by: sorted(one.traces for one in summary.yields if one.by == by) for by in ("model", "sampler")}
+    return [one for one in summary.yields if one.by != "sampler" or sizes["sampler"] != sizes["model"]]
 
 
 def pairs(summary: Summary) -> str:
