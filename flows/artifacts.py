@@ -1,7 +1,5 @@
 """What a person sees of a run on the Prefect page, card by card; the last one made stands first there."""
 
-from typing import Final
-
 from flows.config import CurationConfig
 from flows.page import cards
 from flows.page.changes import changes
@@ -17,13 +15,6 @@ from tasks.export.published import folder
 from tasks.lake import Lake
 from tasks.pictures import pictures
 
-_PICTURES: Final = {
-    "funnel.png": "What each stage left, and what it dropped",
-    "pass_rates.png": "Problems by pass rate",
-    "coverage.png": "pass@k",
-    "yields.png": "What was kept, by domain and model",
-}
-
 
 def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     """The run's numbers, some of its traces with their verdicts, disagreements and overlaps."""
@@ -36,12 +27,15 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     cards.text("samples", "Traces with their verdicts", samples(lake, tables))
     if told := people(lake, tables):
         cards.text("personas", "Personas of which most came, and least", told)
+    drawn = {name: cards.picture(name.removesuffix(".png"), png) for name, png in pictures(summary).items()}
     if summary.yields:
-        cards.text("yields", "What came of each domain, model and sampler", report.yields(summary))
-    for name, drawn in reversed(pictures(summary).items()):
-        key = name.removesuffix(".png").replace("_", "-") + "-picture"
-        cards.picture(key, f"{summary.recipe}: {_PICTURES[name]}", drawn)
-    cards.text("funnel", "What each stage left, and why it dropped the rest", _numbers(summary))
+        table = report.yields(summary)
+        cards.text("yields", "What came of each domain, model and sampler", f"{drawn.get('yields.png', '')}\n\n{table}")
+    if summary.pass_at_k:
+        both = f"{drawn['pass_rates.png']}\n\n{drawn['coverage.png']}"
+        cards.text("pass-rates", "How often problems are solved", f"{both}\n\n{report.pass_rates(summary)}")
+    numbers = f"{drawn['funnel.png']}\n\n{_numbers(summary)}"
+    cards.text("funnel", "What each stage left, and why it dropped the rest", numbers)
 
 
 def show_outcome(
@@ -72,9 +66,8 @@ def show_release(lake: Lake, release: ReleaseManifest, before: ReleaseManifest |
 
 def _numbers(summary: Summary) -> str:
     sections = {
-        "Funnel": report.funnel(summary),
+        "Funnel": report.narrow_funnel(summary),
         "Verdicts": report.verdicts(summary),
-        "Pass rates": report.pass_rates(summary) if summary.pass_at_k else "No trace was judged.",
         "Pairs": report.pairs(summary) if summary.pairs or summary.no_pairs else "The recipe makes none.",
         "Problems without a pair": report.counts(("reason", "problems"), summary.no_pairs) if summary.no_pairs else "",
         "Benchmarks": report.decontamination(summary)

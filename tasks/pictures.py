@@ -20,7 +20,7 @@ _YIELDS: Final = 30
 
 
 def pictures(summary: Summary) -> dict[str, bytes]:
-    """PNG files by name: `funnel.png`; `pass_rates.png`, `coverage.png` and `yields.png` where there is something to show."""
+    """PNG files by name: `funnel.png`, and what there is of `pass_rates.png`, `coverage.png` and `yields.png`."""
     drawn = {"funnel.png": _funnel(summary.funnel)}
     if summary.pass_at_k:
         drawn["pass_rates.png"] = _pass_rates(summary.pass_rates)

@@ -2,7 +2,7 @@
 
 import base64
 
-from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.settings import PREFECT_UI_URL
 
 
@@ -11,10 +11,9 @@ def text(key: str, description: str, markdown: str) -> None:
     create_markdown_artifact(markdown, key=key, description=description)
 
 
-def picture(key: str, description: str, png: bytes) -> None:
-    """A card with a picture."""
-    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    create_image_artifact(address, key=key, description=description)
+def picture(name: str, png: bytes) -> str:
+    """Markdown with a picture in it: below one on a card of its own the page writes its whole address."""
+    return f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def link(key: str, description: str, address: str, name: str) -> None:

@@ -91,7 +91,7 @@ def _examples(lake: Lake, release: ReleaseManifest, before: ReleaseManifest) -> 
         here, there = (release, before) if change != "removed" else (before, release)
         row = _row(published.files(lake.storage, here, path), there.formats.get(path, ()), row_id)
         why = f": {reason}" if reason else ""
-        told = "" if row is None else "\n\n" + excerpt(orjson.dumps(row, option=orjson.OPT_INDENT_2).decode())
+        told = "" if row is None else "\n\n" + excerpt(_told(row))
         yield f"**{path}, {change}**: `{row_id}`{why}{told}"
 
 
@@ -107,6 +107,19 @@ def _row(files: Files | None, shared: Sequence[Any], row_id: str) -> dict[str, A
             if place is not None:
                 return _read(opened, place)
     return None
+
+
+def _told(row: dict[str, Any]) -> str:
+    """A row as people read it: messages with their line ends."""
+    return "\n".join(f"{name}: {_value(value)}" for name, value in row.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "content" in one for one in value):
+        return "".join(f"\n  {one.get('role', '')}: {one['content']}" for one in value)
+    return orjson.dumps(value, default=str).decode()
 
 
 def _place(opened: pq.ParquetFile, row_id: str) -> int | None:

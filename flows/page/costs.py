@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 def costs(spent: Spent, models: Mapping[str, ModelConfig], accepted: int) -> str:
     """Each stage and each model of a run; `accepted` counts the traces that it added to those accepted."""
-    sections = [in_short(spent, models, accepted).capitalize() + ".", f"### By stage\n\n{_by_stage(spent)}"]
+    sections = [f"In all {in_short(spent, models, accepted)}.", f"### By stage\n\n{_by_stage(spent)}"]
     if spent.models:
         sections.append(f"### By model\n\n{_by_model(spent, models)}")
     return "\n\n".join(sections)

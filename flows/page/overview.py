@@ -31,7 +31,8 @@ def overview(summary: Summary, before: Summary | None, release: str, cost: str) 
     new = f" ({gain.accepted:+,})" if before else ""
     all_of = f"{report.share(summary.accepted, traces(summary)) or 'none'} of all traces{had}"
     of_new = f"{report.share(gain.accepted, gain.traces)} of the new ones, " if before and gain.traces > 0 else ""
-    rows = [
+    # No table: the page breaks no lines in its cells.
+    lines = [
         ("new traces", f"{gain.traces:,}" + (f" of {traces(summary):,}" if before else "")),
         ("accepted", f"{summary.accepted:,}{new}"),
         ("yield", of_new + all_of),
@@ -39,7 +40,7 @@ def overview(summary: Summary, before: Summary | None, release: str, cost: str) 
         ("release", release),
         ("cost", cost),
     ]
-    return report.table([summary.recipe, ""], [(f"**{name}**", said) for name, said in rows])
+    return f"## {summary.recipe}\n\n" + "\n".join(f"- **{name}**: {said}" for name, said in lines)
 
 
 def dropped_most(summary: Summary, before: Summary | None) -> str:

@@ -38,8 +38,8 @@ def _titled(found: Ends) -> tuple[tuple[str, tuple[Yield, ...]], ...]:
 
 def _list(those: tuple[Yield, ...], texts: dict[str, str]) -> str:
     lines = (
-        f"**{one.kept:,} of {one.traces:,} traces kept**, {one.problems:,} problems; of judged ones correct: "
-        f"{report.rate(one.correct)}\n\n{excerpt(texts.get(one.name, one.name))}"
+        f"**{one.kept:,} of {one.traces:,} traces kept**, {one.problems:,} problem{'s' * (one.problems != 1)}; correct "
+        f"of those judged: {report.rate(one.correct)}\n\n{excerpt(texts.get(one.name, one.name))}"
         for one in those
     )
     return "\n\n".join(lines)
