@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from flows.page.fences import excerpt, fenced
@@ -37,7 +38,7 @@ def _texts(
 ) -> dict[tuple[str, ...], str]:
     """A table's last column by those before it, for the rows that have the first one's values."""
     table, columns = where
-    wanted = ds.field(columns[0]).isin([row[columns[0]] for row in rows] or [""])
+    wanted = ds.field(columns[0]).isin(pa.array([row[columns[0]] for row in rows], pa.string()))
     found = lake.dataset(table, tables.get(table, ())).to_table(columns=columns, filter=wanted)
     return {tuple(key): text for *key, text in zip(*(found[name].to_pylist() for name in columns), strict=True)}
 

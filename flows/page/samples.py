@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from flows.page.fences import excerpt, fenced
-from schemas.refs import Tables
+from schemas.refs import Ref, Tables
 from schemas.tables import Status
 from tasks.lake import Lake
 from tasks.rounds import rounds_of
@@ -22,16 +22,21 @@ def samples(lake: Lake, tables: Tables) -> str:
     They are taken from its first part, where verdicts and traces belong together: the page need not wait for all.
     """
     for one in reversed(rounds_of(lake, tables)):
-        if lake.row_count(one.get("verdicts", ())) and lake.row_count(one.get("traces", ())):
-            return _of_round(lake, one)
+        # A verifier's verdicts have a part for each part of the round's traces.
+        traces = list(lake.places(one.get("traces", ())))
+        for ref in one.get("verdicts", ()):
+            made = lake.manifest(ref)
+            at = next((at for at, part in enumerate(made.parts if made else ()) if part.rows), len(traces))
+            if at < len(traces):
+                return _of_part(lake, one, (ref, at), traces[at])
     return "No trace has a verdict."
 
 
-def _of_round(lake: Lake, tables: Tables) -> str:
-    (verdicts, at), (traces, _) = (next(lake.places(tables[name])) for name in ("verdicts", "traces"))
-    said = lake.read_part(verdicts, at)
+def _of_part(lake: Lake, tables: Tables, verdicts: tuple[Ref, int], traces: tuple[Ref, int]) -> str:
+    said = lake.read_part(*verdicts)
     chosen = [row for status in Status for row in _spread(said.filter(ds.field("status") == str(status)))]
-    own = lake.read_part(traces, 0).filter(ds.field("trace_id").isin([row["trace_id"] for row in chosen]))
+    ids = pa.array([row["trace_id"] for row in chosen], pa.string())
+    own = lake.read_part(*traces).filter(ds.field("trace_id").isin(ids))
     trace_of = _by_id(own, "trace_id")
     problems = lake.chosen(tables, "problems", "problem_id", map(str, own["problem_id"].to_pylist()))
     problem_of = _by_id(problems, "problem_id")

@@ -1,4 +1,4 @@
-"""A run that is cancelled from the page: it ends in time, leaves no process, keeps what it made, and can be gone on with."""
+"""Cancelled from the page, a run ends in time, leaves no process, keeps what it made, and can be gone on with."""
 
 import json
 import os

@@ -98,7 +98,8 @@ def test_rounds_add_up(first: int, second: int) -> None:
     assert whole.tallies.schema.equals(TALLIES, check_metadata=True)
     assert whole.disagreements.schema.equals(DISAGREEMENTS, check_metadata=True)
     assert added_up(pa.concat_tables([part.tallies for part in parts])) == added_up(whole.tallies)
-    yielded = [pyarrow.dataset.dataset(table) for table in (whole.yields, pa.concat_tables([one.yields for one in parts]))]
+    both_yields = (whole.yields, pa.concat_tables([part.yields for part in parts]))
+    yielded = [pyarrow.dataset.dataset(table) for table in both_yields]
     assert yields.added(yielded[0]) == yields.added(yielded[1])
     assert yields.ends(yielded[0], "persona", 3) == yields.ends(yielded[1], "persona", 3)
     listed = pa.concat_tables([part.disagreements for part in parts])

@@ -77,10 +77,10 @@ def test_the_ends_are_those_of_the_interval(parts: list[tuple[int, int, float]],
     rows = [row("persona", f"a{name}", traces=n, kept=int(n * share)) for name, n, share in parts]
     found = ends(ds.dataset(pa.Table.from_pylist(rows, YIELDS)), "persona", count)
     sums: dict[str, list[int]] = {}
-    for one in rows:
-        both = sums.setdefault(one["name"], [0, 0])
-        both[0] += one["kept"]
-        both[1] += one["traces"]
+    for made in rows:
+        both = sums.setdefault(made["name"], [0, 0])
+        both[0] += made["kept"]
+        both[1] += made["traces"]
     bounds = {name: wilson(*both) for name, both in sums.items() if both[1]}
     assert found.names == len(bounds)
     surest = sorted((low for low, _ in bounds.values()), reverse=True)[:count]
