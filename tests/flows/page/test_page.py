@@ -1,6 +1,5 @@
 """What runs leave on the Prefect page."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,8 +24,6 @@ Page = Callable[[], dict[str, str]]
 def test_two_runs_and_what_the_second_changed(recipe: str, tmp_path: Path, traces: Path, page: Page) -> None:
     lake = str(tmp_path / "lake")
     lines = traces.read_text().splitlines()
-    shortened = json.loads(lines[1])
-    shortened["completions"][0]["text"] = "![x](http://example.org/x.png) The answer is 7."
     traces.write_text("\n".join(lines[:8]))
     curate(recipe, lake)
     cards = page()
@@ -39,15 +36,14 @@ def test_two_runs_and_what_the_second_changed(recipe: str, tmp_path: Path, trace
     assert "![funnel](data:image/png;base64," in cards["funnel"]
     assert "![coverage](data:image/png;base64," in cards["pass-rates"]
 
-    traces.write_text("\n".join([lines[0], json.dumps(shortened), *lines[2:]]))
+    traces.write_text("\n".join([lines[0], *lines[2:]]))
     curate(recipe, lake)
     cards = page()
-    assert "**new traces**: 24 of 48\n" in cards["overview"]
+    assert "**new traces**: 21 of 45\n" in cards["overview"]
     assert "/artifacts/key/changes)" in cards["overview"]
     changes = cards["changes"]
-    assert "| sft/train | " in changes
-    assert [line for line in changes.splitlines() if line.startswith("| sft")] == ["| sft/train | 9 | 1 | 0 |"]
-    assert "| traces | 24 | 48 | +24 |" in changes
+    assert [line for line in changes.splitlines() if line.startswith("| sft")] == ["| sft/train | 8 | 1 | 0 |"]
+    assert "| traces | 24 | 45 | +21 |" in changes
     assert "**sft/train, removed**" in changes
     assert "user: Basket " in changes
     assert "Basket" not in "".join(changes.split("```text")[0])
@@ -55,7 +51,7 @@ def test_two_runs_and_what_the_second_changed(recipe: str, tmp_path: Path, trace
     curate(recipe, lake)
     assert "tiny v2](" in page()["overview"]
     assert "as before: nothing is new" in page()["overview"]
-    assert "**new traces**: 0 of 48\n" in page()["overview"]
+    assert "**new traces**: 0 of 45\n" in page()["overview"]
     with pytest.raises(EmptyError):
         curate(recipe, lake, ["decontaminate.mode=any_ngram", "decontaminate.ngram=1"])
     assert "**release**: none: release tiny: nothing is left to publish" in page()["overview"]
