@@ -8,6 +8,7 @@ from prefect import flow
 from flows.config import CurateConfig
 from flows.forms import CurateSettings, CuratingRecipe
 from flows.log import logged
+from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
@@ -41,13 +42,14 @@ def curate(
     """
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with logged() as log, Models(config.models) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))
         sound = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe), models, live)
         tables = joined(unusable, sound)
-        return publish(store, config, tables, conclude(store, config, tables, models))
+        summary = conclude(store, config, tables, models)
+        return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)

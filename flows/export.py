@@ -7,6 +7,7 @@ from prefect import flow
 from flows.forms import AnyRecipe, ExportSettings
 from flows.kinds import configured
 from flows.log import logged
+from flows.page.costs import Spent
 from flows.publish import publish
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest
@@ -37,6 +38,6 @@ def export(
     store = Lake(lake)
     for run in reversed(store.snapshots()):
         if run.recipe == config.name and run.summary is not None:
-            with logged():
-                return publish(store, config, run.tables, run.summary)
+            with logged() as log:
+                return publish(store, config, run.tables, run.summary, lambda: Spent(log.took, {}))
     raise LakeError(f"lake {lake}: no run of recipe {config.name} has finished in it; run the recipe first")

@@ -12,6 +12,7 @@ from prefect import flow, get_run_logger
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
 from flows.log import logged
+from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
@@ -74,10 +75,10 @@ def refresh(
     """
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
-    with logged():
+    with logged() as log:
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
-        return publish(store, config, tables, summary)
+        return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 
 
 def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:

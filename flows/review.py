@@ -7,7 +7,6 @@ environment variable TRACEMILL_REVIEW_DB names: an address with a password in it
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from prefect import flow, get_run_logger
@@ -19,6 +18,7 @@ from flows.config import CurationConfig
 from flows.curate import curate
 from flows.forms import ReviewedRecipe
 from flows.kinds import configured
+from flows.page.reviewing import absolute, show_batch
 from flows.queued import gold, queued, settings_of
 from flows.recipes import lasting, sections
 from flows.refresh import refresh
@@ -57,7 +57,7 @@ def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequ
     """
     config = configured(recipe, overrides)
     settings = settings_of(config)
-    root, found = _absolute(lake), lasting(recipe)
+    root, found = absolute(lake), lasting(recipe)
     with store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
@@ -72,6 +72,7 @@ def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequ
             for one in session.scalars(select(Item).where(Item.batch_id == batch.id, Item.gold.is_(None))):
                 ensure_suggestion(session, one)
             told = batches.progress(session, batch)
+    show_batch(batch, told)
     get_run_logger().info("batch %s: %s traces, %s left to review", batch.name, told.items, told.left)
     announce(OPENED, batch)
     return batch.name
@@ -149,8 +150,3 @@ def _why(late: bool, told: batches.Progress) -> str | None:  # noqa: FBT001
     if told.items and told.complete:
         return "complete"
     return f"time is up: {told.done} of {told.items} traces are done" if late else None
-
-
-def _absolute(path: str) -> str:
-    """A local path as any working directory finds it."""
-    return path if "://" in path else str(Path(path).resolve())
