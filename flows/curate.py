@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from flows.config import CurateConfig
+from flows.keys import keys, needed
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
@@ -33,7 +34,7 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with logged(), keys(*needed(config, lake)), Models(config.models) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))
@@ -47,7 +48,7 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
     """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged():
+    with logged(), keys(*needed(config, lake)):
         tables = ingest(store, config.ingest)
-    store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
+        store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
+from tasks.keys import names_a_key, refuse
 from tasks.places import DATA
 from tasks.plugins import explain
 
@@ -53,14 +54,17 @@ def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Confi
     is the folder that comes with tracemill. Relative paths are relative to the working directory.
 
     Raises:
-        RecipeError: there is no such recipe, it is not YAML, or a key is unknown or has the wrong type.
+        RecipeError: there is no such recipe, it is not YAML, a setting is unknown or of the wrong type, or one holds a
+            key or a login.
     """
     path = _find(recipe)
     content = _read(path)
     for override in overrides:
         _override(content, override)
     try:
-        return model.model_validate(_expanded(content))
+        expanded = _expanded(content)
+        refuse(expanded)
+        return model.model_validate(expanded)
     except (ValidationError, RecipeError) as exc:
         message = explain(exc) if isinstance(exc, ValidationError) else str(exc)
         raise RecipeError(f"recipe {recipe}: {message}; mend it, or give --set key=value") from exc
@@ -99,7 +103,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as exc:
-        raise RecipeError(f"--set {override}: the value is not YAML") from exc
+        raise RecipeError(f"--set {key}: the value is not YAML") from exc
     *parents, last = key.split(".")
     place: Any = content
     for parent in parents:
@@ -113,7 +117,7 @@ def _child(place: Any, key: str, override: str) -> Any:
     if place.get(key) is None:
         place[key] = {}
     if not isinstance(place[key], dict | list):
-        raise RecipeError(f"--set {override}: {key} holds a value, not keys")
+        raise RecipeError(f"--set {override.partition('=')[0]}: {key} holds a value, not keys")
     return place[key]
 
 
@@ -126,7 +130,7 @@ def _put(place: Any, key: str, value: Any, override: str) -> None:
 
 def _index(place: list[Any], key: str, override: str) -> int:
     if not key.isdecimal() or int(key) >= len(place):
-        raise RecipeError(f"--set {override}: {key} is no position in a list of {len(place)}")
+        raise RecipeError(f"--set {override.partition('=')[0]}: {key} is no position in a list of {len(place)}")
     return int(key)
 
 
@@ -140,6 +144,10 @@ def _expanded(value: Any) -> Any:
 
 def _variable(match: re.Match[str]) -> str:
     name, default = match.groups()
+    if names_a_key(name):
+        raise RecipeError(
+            f"${{{name}}} would put a key into manifests and pages; name the variable in the engine's `api_key_env`"
+        )
     value = str(DATA) if name == "TRACEMILL_DATA" else os.environ.get(name)
     if value is None and default is not None:
         return _VARIABLE.sub(_variable, default)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from prefect import flow, get_run_logger
 
 from flows.config import RefreshConfig
+from flows.keys import keys, needed
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
@@ -70,7 +71,7 @@ def refresh(
     """
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
-    with logged():
+    with logged(), keys(*needed(config, lake)):
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
         return publish(store, config, tables, summary)
