@@ -6,7 +6,7 @@ A block's name is the variable's in lower case with dashes: `openai-api-key` for
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 
 from prefect.blocks.system import Secret
 
@@ -52,6 +52,7 @@ def keys(*variables: str) -> Iterator[None]:
 
 def _kept(variable: str) -> str | None:
     try:
-        return str(Secret.load(block_name(variable)).get())
+        # Outside an event loop it gives the block itself.
+        return str(cast("Secret[str]", Secret.load(block_name(variable))).get())
     except ValueError:
         return None
