@@ -206,7 +206,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--refreshes", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the faults' order, and where they strike")
-    parser.add_argument("--problems", type=int, default=16, help="new problems a refresh")
+    parser.add_argument("--problems", type=int, default=24, help="new problems a refresh")
     parser.add_argument("--samples", type=int, default=2, help="traces a problem")
     parser.add_argument("--faults", nargs="*", choices=sorted(FAULTS), help="these in this order, then one undisturbed")
     options = parser.parse_args()
