@@ -180,7 +180,8 @@ def _look(ground: Ground, fault: str, ended: str, seconds: float) -> Seen:
         threads=len(list(Path("/proc/self/task").iterdir())),
         children=len([one for one in children() if one != ground.server.pid]),
         temporary=sum(path.name.startswith(".tmp-") for path in files),
-        lake_mb=sum(path.stat().st_size for path in files) / 1e6,
+        # A version's unchanged files are those of the version before, by another name.
+        lake_mb=sum({found.st_ino: found.st_size for found in (path.stat() for path in files)}.values()) / 1e6,
     )
 
 
