@@ -211,7 +211,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=2, help="traces a problem")
     parser.add_argument("--faults", nargs="*", choices=sorted(FAULTS), help="these in this order, then one undisturbed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Server() as server:
+    server = Server()
+    with tempfile.TemporaryDirectory() as folder:
         made = recipe(Path(folder), options.problems, options.samples)
         ground = Ground(f"{folder}/lake", made, server, random.Random(options.seed))
         given: list[str] | None = options.faults

@@ -1,5 +1,6 @@
 """What goes wrong in a soak: damage between two refreshes, and trouble in the middle of one."""
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -18,7 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 from unittest import mock
 
 from schemas.errors import EngineError, LakeError, TracemillError
@@ -31,21 +32,21 @@ _SMALL: Final = 1024
 
 
 class Server:
-    """A Prefect server in a process of its own, with its history in a folder that goes with it."""
+    """A Prefect server in a process of its own, with its history in a folder that goes with it.
 
-    def __enter__(self) -> Self:
+    It ends with this process, after all that Prefect still sends at its end: made before Prefect is imported.
+    """
+
+    def __init__(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._home = tempfile.mkdtemp(prefix="tracemill-soak-")
         os.environ |= {"PREFECT_API_URL": self.url, "PREFECT_HOME": self._home}
+        atexit.register(shutil.rmtree, self._home, ignore_errors=True)
+        atexit.register(self.kill)
         self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        shutil.rmtree(self._home, ignore_errors=True)
 
     def start(self) -> None:
         """Start it, again on the same port with the same history, and wait until it answers."""
