@@ -108,8 +108,8 @@ def curate(folder: Path, data: Path, *, plain: bool) -> Run:
         if plain:
             stack.enter_context(mock.patch.object(Task, "__call__", lambda task, *given: task.fn(*given)))
             log = SimpleNamespace(took={})
-            stack.enter_context(mock.patch.object(module, "logged", lambda: nullcontext(log)))
-            shown = dict.fromkeys(("show", "show_release", "show_outcome"), lambda *_: None)
+            stack.enter_context(mock.patch.object(module, "logged", return_value=nullcontext(log)))
+            shown: dict[str, Any] = dict.fromkeys(("show", "show_release", "show_outcome"), lambda *_: None)
             stack.enter_context(mock.patch.multiple(artifacts, **shown))
         stack.enter_context(meter.running())
         (module.curate.fn if plain else module.curate)("gsm8k-model-solutions", lake, settings)

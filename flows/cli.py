@@ -13,6 +13,7 @@ from rich.text import Text
 from flows.cli_review import app as review
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
+from tasks.keys import plain
 
 if TYPE_CHECKING:
     from flows.config import CurationConfig
@@ -32,7 +33,10 @@ console: Final = Console(highlight=False)
 Recipe = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A name from `tracemill recipes`, or a path to a YAML file.")
 ]
-LakeUrl = Annotated[str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="The lake: a folder or an fsspec URL.")]
+LakeUrl = Annotated[
+    str,
+    typer.Option("--lake", envvar="TRACEMILL_LAKE", callback=plain, help="The lake: a folder or an fsspec URL."),
+]
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set generate.samplers.*.n=8")
 ]

@@ -13,6 +13,7 @@ from rich.text import Text
 from flows.cli_store import ACTOR, DEFAULT, StoreUrl, console, names, opened, say
 from flows.cli_users import app as users
 from schemas.errors import ReviewError
+from tasks.keys import plain
 
 if TYPE_CHECKING:
     from review.store.database import Database
@@ -60,7 +61,7 @@ def serve(
 def open_(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `tracemill recipes`, or a path.")],
     lake: Annotated[
-        str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="A folder or an fsspec URL.")
+        str, typer.Option("--lake", envvar="TRACEMILL_LAKE", callback=plain, help="A folder or an fsspec URL.")
     ] = "data/lake",
     name: Annotated[str, typer.Option(help="The batch's; the recipe's unless given.")] = "",
     settings: Annotated[

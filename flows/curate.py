@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows.config import CurateConfig
 from flows.forms import CurateSettings, CuratingRecipe
+from flows.keys import keys, needed
 from flows.log import logged
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
@@ -42,7 +43,12 @@ def curate(
     """
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], CurateConfig)
     store = Lake(lake)
-    with logged() as log, Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with (
+        logged() as log,
+        keys(*needed(config, lake)),
+        Models(config.models) as models,
+        LiveVerifier(config.verify) as live,
+    ):
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))
@@ -57,7 +63,7 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
     """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged():
+    with logged(), keys(*needed(config, lake)):
         tables = ingest(store, config.ingest)
-    store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
+        store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables

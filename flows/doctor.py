@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from urllib.error import URLError
 
 from schemas.errors import LakeError, WorkerError
+from tasks.engines.redact import redact
 from tasks.lake import Lake
 from tasks.sandbox.sandbox import protections
 from tasks.workers import Done, WorkerPool
@@ -91,6 +92,8 @@ def _prefect() -> Finding:
         return Finding("prefect server", good=False, details="none set; each run starts its own", needed=False)
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - the user's own server
-            return Finding("prefect server", good=answer.status == 200, details=url)
+            return Finding("prefect server", good=answer.status == 200, details=redact(url))
     except (URLError, OSError, ValueError) as exc:
-        return Finding("prefect server", good=False, details=f"{url}: {exc}; start it, or unset PREFECT_API_URL")
+        return Finding(
+            "prefect server", good=False, details=redact(f"{url}: {exc}; start it, or unset PREFECT_API_URL")
+        )

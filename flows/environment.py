@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import ServerError
+from tasks.engines.redact import redact
 
 _DEFAULTS: Final = {
     "DO_NOT_TRACK": "1",
@@ -49,5 +50,7 @@ def reachable() -> Iterator[None]:
         if not found:
             raise
         if url := found["url"]:
-            raise ServerError(f"no Prefect server answers at {url}; start it, or unset PREFECT_API_URL") from exc
+            raise ServerError(
+                f"no Prefect server answers at {redact(url)}; start it, or unset PREFECT_API_URL"
+            ) from exc
         raise ServerError("Prefect's server does not start; `prefect server start` says why") from exc

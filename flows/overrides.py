@@ -28,46 +28,46 @@ def apply(content: dict[str, Any], override: str) -> None:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as exc:
-        raise RecipeError(f"--set {override}: the value is not YAML") from exc
+        raise RecipeError(f"--set {key}: the value is not YAML") from exc
     *parents, last = key.split(".")
     places: list[Any] = [content]
     for parent in parents:
-        places = [_child(place, name, override) for place in places for name in _names(place, parent, override)]
+        places = [_child(place, name, key) for place in places for name in _names(place, parent, key)]
     for place in places:
-        for name in _names(place, last, override):
-            _put(place, name, deepcopy(value), override)
+        for name in _names(place, last, key):
+            _put(place, name, deepcopy(value), key)
 
 
-def _names(place: Any, key: str, override: str) -> list[str]:
+def _names(place: Any, key: str, where: str) -> list[str]:
     """The key, or all there are for `*`."""
     if key != EACH:
         return [key]
     names = [str(index) for index in range(len(place))] if isinstance(place, list) else list(place)
     if not names:
-        raise RecipeError(f"--set {override}: the recipe has no entry that {EACH} could stand for")
+        raise RecipeError(f"--set {where}: the recipe has no entry that {EACH} could stand for")
     return names
 
 
-def _child(place: Any, key: str, override: str) -> Any:
+def _child(place: Any, key: str, where: str) -> Any:
     if isinstance(place, list):
-        child = place[_index(place, key, override)]
+        child = place[_index(place, key, where)]
     else:
         child = place.get(key)
         if child is None:
             child = place[key] = {}
     if not isinstance(child, dict | list):
-        raise RecipeError(f"--set {override}: {key} holds a value, not keys")
+        raise RecipeError(f"--set {where}: {key} holds a value, not keys")
     return child
 
 
-def _put(place: Any, key: str, value: Any, override: str) -> None:
+def _put(place: Any, key: str, value: Any, where: str) -> None:
     if isinstance(place, list):
-        place[_index(place, key, override)] = value
+        place[_index(place, key, where)] = value
     else:
         place[key] = value
 
 
-def _index(place: list[Any], key: str, override: str) -> int:
+def _index(place: list[Any], key: str, where: str) -> int:
     if not key.isdecimal() or int(key) >= len(place):
-        raise RecipeError(f"--set {override}: {key} is no position in a list of {len(place)}")
+        raise RecipeError(f"--set {where}: {key} is no position in a list of {len(place)}")
     return int(key)

@@ -13,7 +13,6 @@ from review.config import BatchSettings, GoldConfig, ReviewConfig
 from schemas.errors import RecipeError, SourceError
 from schemas.refs import Tables
 from schemas.tables import Domain, Status
-from tasks.engines.models import ModelConfig
 from tasks.ids import content_id, question_id
 from tasks.lake import Lake
 from tasks.plugins import explain
@@ -46,7 +45,7 @@ def settings_of(config: CurationConfig) -> BatchSettings:
     """What a batch keeps of its recipe.
 
     Raises:
-        RecipeError: the recipe says nothing of reviewing, or its model's address holds a login.
+        RecipeError: the recipe says nothing of reviewing.
     """
     if config.review is None:
         raise RecipeError(f"recipe {config.name}: says nothing of reviewing; add `review: {{}}`, and a `queue`")
@@ -54,7 +53,7 @@ def settings_of(config: CurationConfig) -> BatchSettings:
     fields = GoingOn.model_fields
     return BatchSettings(
         review=config.review,
-        model=_without_login(config.rewrite.model, config.models[config.rewrite.model]) if config.rewrite else None,
+        model=config.models[config.rewrite.model].model_copy(update={"price": None}) if config.rewrite else None,
         going_on=GoingOn(**{name: getattr(going_on, name) for name in fields}),
         prompts={name: _prompting(one) for name, one in config.prompts.items()},
         verify=config.verify,
@@ -158,14 +157,3 @@ def _by_id(table: pa.Table, column: str) -> _Rows:
 
 def _prompting(one: Prompting) -> Prompting:
     return Prompting(**{name: getattr(one, name) for name in Prompting.model_fields})
-
-
-def _without_login(name: str, model: ModelConfig) -> ModelConfig:
-    """The model without its price: a batch's settings lie in the store, and keys do not."""
-    for kind, settings in model.engine.items():
-        if "@" in str(settings.get("base_url", "")).split("://", 1)[-1].split("/", 1)[0]:
-            raise RecipeError(
-                f"models.{name}.engine.{kind}.base_url: holds a login, which a batch would keep; put the key into the "
-                f"environment variable that api_key_env names"
-            )
-    return model.model_copy(update={"price": None})

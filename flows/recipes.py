@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from flows.overrides import apply
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
+from tasks.keys import names_a_key, refuse
 from tasks.places import DATA
 from tasks.plugins import explain
 
@@ -115,13 +116,16 @@ def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Confi
     is the folder that comes with tracemill. Relative paths are relative to the working directory.
 
     Raises:
-        RecipeError: there is no such recipe, it is not YAML, or a key is unknown or has the wrong type.
+        RecipeError: there is no such recipe, it is not YAML, a setting is unknown or of the wrong type, or one holds a
+            key or a login.
     """
     content = read(recipe)
     for override in overrides:
         apply(content, override)
     try:
-        return model.model_validate(_expanded(content))
+        expanded = _expanded(content)
+        refuse(expanded)
+        return model.model_validate(expanded)
     except (ValidationError, RecipeError) as exc:
         message = explain(exc) if isinstance(exc, ValidationError) else str(exc)
         raise RecipeError(f"recipe {recipe}: {message}; mend it, or give --set key=value") from exc
@@ -179,6 +183,10 @@ def _expanded(value: Any) -> Any:
 
 def _variable(match: re.Match[str]) -> str:
     name, default = match.groups()
+    if names_a_key(name):
+        raise RecipeError(
+            f"${{{name}}} would put a key into manifests and pages; name the variable in the engine's `api_key_env`"
+        )
     value = str(DATA) if name == "TRACEMILL_DATA" else os.environ.get(name)
     if value is None and default is not None:
         return _VARIABLE.sub(_variable, default)

@@ -11,6 +11,7 @@ from prefect import flow, get_run_logger
 
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
+from flows.keys import keys, needed
 from flows.log import logged
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
@@ -75,7 +76,7 @@ def refresh(
     """
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
-    with logged() as log:
+    with logged() as log, keys(*needed(config, lake)):
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))

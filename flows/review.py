@@ -17,12 +17,13 @@ from sqlalchemy import select
 from flows.config import CurationConfig
 from flows.curate import curate
 from flows.forms import ReviewedRecipe
+from flows.keys import S3, keys, needed
 from flows.kinds import configured
 from flows.page.reviewing import absolute, show_batch
 from flows.queued import gold, queued, settings_of
 from flows.recipes import lasting, sections
 from flows.refresh import refresh
-from flows.store import store
+from flows.store import STORE, store
 from review import batches
 from review.export import place, write
 from review.jobs.queue import ensure_suggestion
@@ -58,12 +59,13 @@ def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequ
     config = configured(recipe, overrides)
     settings = settings_of(config)
     root, found = absolute(lake), lasting(recipe)
-    with store() as database:
+    with keys(STORE), store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
             seen = batches.closed_traces(session, found, root)
             begun = session.scalar(select(Batch.id).where(Batch.name == chosen))
-        items = _items(Lake(lake), config, seen)
+        with keys(*needed(config, lake)):
+            items = _items(Lake(lake), config, seen)
         if not items and not begun:
             raise ReviewError(f"recipe {config.name}: its newest run queues nothing that was not reviewed yet")
         new = batches.NewBatch(chosen, settings, items, found, root, tuple(overrides))
@@ -88,7 +90,7 @@ def after_review(batch: str) -> ReleaseManifest:
     Raises:
         TracemillError: What is wrong with the batch, the recipe, a model or the lake.
     """
-    with store() as database, database.reading() as session:
+    with keys(STORE, *S3), store() as database, database.reading() as session:
         found = batches.find(session, batch.removeprefix(RESOURCE))
         if found.recipe is None or found.lake is None:
             raise ReviewError(f"batch {found.name}: no recipe made it; `tracemill review export` gives its reviews")
@@ -109,7 +111,7 @@ def after_review(batch: str) -> ReleaseManifest:
 def sweep_reviews() -> list[str]:
     """Close the batches that are done or whose time is up, but imported ones; gives their names."""
     now = datetime.now(UTC)
-    with store() as database:
+    with keys(STORE), store() as database:
         with database.writing() as session:
             expire(session, now)
             late = {one.id for one in batches.overdue(session, now)}

@@ -20,6 +20,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from schemas.errors import LakeError
+from tasks.keys import plain
 
 _TEMPORARY = ".tmp-"
 
@@ -28,7 +29,7 @@ class Storage:
     """A folder at an fsspec URL; every path is relative to it."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = plain(url)
 
     def __reduce__(self) -> tuple[type["Storage"], tuple[str]]:
         return Storage, (self.url,)

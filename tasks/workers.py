@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 from schemas.errors import WorkerError
+from tasks.keys import keyless
 from tasks.worker_process import Broken, Ready, Report
 
 T = TypeVar("T")
@@ -138,6 +139,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", boot],
                 pass_fds=(theirs.fileno(), their_line),
+                env=keyless(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,

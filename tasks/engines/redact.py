@@ -2,9 +2,11 @@
 
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import quote
 
 HIDDEN: Final = "[hidden]"
 _URL_LOGIN: Final = re.compile(r"(?<=://)[^\s/@]+@")
@@ -17,10 +19,14 @@ _SHORT: Final = 4
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without the secrets, without logins in URLs, and without what looks like a bearer token or a key."""
+    """`text` without the secrets, without logins in URLs, and without what looks like a bearer token or a key.
+
+    Secrets are found in Base64 and as URLs have them, too.
+    """
     for secret in secrets:
         if len(secret) >= _SHORT:
-            text = text.replace(secret, HIDDEN)
+            for form in (secret, quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("=")):
+                text = text.replace(form, HIDDEN)
     return _LOOKS_SECRET.sub(HIDDEN, _URL_LOGIN.sub(f"{HIDDEN}@", text))
 
 

@@ -1,6 +1,7 @@
 """Recipes: found, overridden, expanded, validated."""
 
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,26 @@ def test_variables(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(recipe, [], CurateConfig).ingest.source.path == "there/rows.jsonl"
     with pytest.raises(RecipeError, match="environment variable NOWHERE_SET is not set"):
         resolve(recipe, ["ingest.source.path=${NOWHERE_SET}/x"], CurateConfig)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("ingest.source.path=${PLANTED_TOKEN}/x", r"\$\{PLANTED_TOKEN\} would put a key into manifests"),
+        ("ingest.source.path=${PLACE}/x", r"ingest.source.path: holds a login"),
+        ("models.m={model: x, engine: {openai: {api_key: planted}}}", r"models.m.engine.openai.api_key: is a key"),
+        ("models.m={model: x, engine: {openai: {extra: {user: hf_planted0123456789abc}}}}", "extra.user: holds a key"),
+        ("name.of=planted", "--set name.of: name holds a value"),
+        ("sesame=planted", "sesame: is not a known key"),
+    ],
+)
+def test_keys_are_refused_and_not_shown(recipe: str, monkeypatch: pytest.MonkeyPatch, setting: str, said: str) -> None:
+    monkeypatch.setenv("PLANTED_TOKEN", "planted")
+    monkeypatch.setenv("PLACE", "s3://planted:planted@bucket")
+    with pytest.raises(RecipeError, match=said) as raised:
+        resolve(recipe, [setting], CurateConfig)
+    shown = "".join(traceback.format_exception(raised.value, limit=0)).replace("PLANTED", "")
+    assert "planted" not in shown
 
 
 def test_a_default_may_hold_a_variable(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:

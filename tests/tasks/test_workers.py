@@ -206,3 +206,15 @@ def test_the_main_module_is_not_run_again(way: str, tmp_path: Path) -> None:
         [sys.executable, *arguments], input=SCRIPT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (ran.stdout, ran.stderr) == ("imported\n[1, 2]\n", "")
+
+
+def test_workers_have_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED_API_KEY", "planted")
+    monkeypatch.setenv("PLANTED_STORE", "postgresql://u:planted@h/db")
+    monkeypatch.setenv("UNPLANTED", "there")
+    with WorkerPool(1) as own:
+        (seen,) = results(own, ["[*__import__('os').environ.values()]"]).values()
+    assert isinstance(seen, Done)
+    assert isinstance(seen.value, list)
+    assert "there" in seen.value
+    assert not [value for value in seen.value if "planted" in value]

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -24,6 +24,7 @@ from tasks.engines.redact import redact, redacted_logs
 from tasks.engines.replies import read_reply
 from tasks.engines.revision import revision_of
 from tasks.engines.template import Template, UnrenderableError, load_template
+from tasks.keys import block_name, named
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -48,6 +49,10 @@ class Config(ConfigBase):
     base_url: str = Field(pattern=r"^https?://", description="up to and with /v1")
     api_key_env: str = Field(
         default="OPENAI_API_KEY", description="the environment variable with the key; a local server needs none"
+    )
+    login_env: str | None = Field(
+        default=None,
+        description="the environment variable with `user:password`, for a server that wants these and no key",
     )
     concurrency: int = Field(default=256, ge=1, description="requests in flight together")
     timeout_s: float = Field(default=600.0, gt=0, description="for one reply")
@@ -76,6 +81,8 @@ class Config(ConfigBase):
         parts = urlsplit(value)
         if not parts.hostname or parts.port == 0:
             raise ValueError("has no host")
+        if parts.username is not None:
+            raise ValueError("holds a login; put it into the environment variable that `login_env` names")
         return value
 
 
@@ -89,10 +96,11 @@ class OpenAIEngine:
 
     def __init__(self, config: Config, model: str, revision: str | None) -> None:
         self._config, self._model, self._revision = config, model, revision
-        self._url, login = _without_login(config.base_url)
-        self._headers = {"Authorization": login} if login else {}
-        self._key = os.environ.get(config.api_key_env, "").strip() or _NO_KEY
-        self._secrets = () if self._key == _NO_KEY else (self._key,)
+        self._url = config.base_url
+        self._key = os.environ.get(named(config.api_key_env), "").strip() or _NO_KEY
+        login = os.environ.get(named(config.login_env), "").strip() if config.login_env else ""
+        self._headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+        self._secrets = tuple(one for one in (self._key, login, login.partition(":")[2]) if one and one != _NO_KEY)
         self._context = config.context
         self._free: asyncio.LifoQueue[AsyncOpenAI] = asyncio.LifoQueue()
         """A client for each request that may still be sent."""
@@ -238,8 +246,11 @@ class OpenAIEngine:
         """A message that says which setting to look at."""
         advice = "check `base_url`"
         if fault.status in (401, 403):
-            unset = ", which is not set" if self._key == _NO_KEY else ""
-            advice = f"check the key in the environment variable {self._config.api_key_env}{unset} (`api_key_env`)"
+            variable = self._config.login_env or self._config.api_key_env
+            unset = "" if self._secrets else ", which is not set"
+            setting = "login_env" if self._config.login_env else "api_key_env"
+            advice = f"check the key in the environment variable {variable}{unset} (`{setting}`), or in the Prefect "
+            advice += f"secret block {block_name(variable)}"
         elif fault.status == 404:
             models = await self._models()
             known = ", ".join(str(one.get("id")) for one in models if isinstance(one, dict)) if models else ""
@@ -279,11 +290,3 @@ def _chat(request: Request) -> dict[str, Any]:
         return {"messages": messages}
     messages.append({"role": "assistant", "content": request.prefix})
     return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
-
-
-def _without_login(url: str) -> tuple[str, str | None]:
-    """The URL without `user:password@`, and these as Basic authorization."""
-    parts = urlsplit(url)
-    login, at, host = parts.netloc.rpartition("@")
-    basic = "Basic " + base64.b64encode(unquote(login).encode()).decode() if at else None
-    return parts._replace(netloc=host).geturl(), basic

@@ -355,14 +355,16 @@ def test_a_key_is_never_shown(
     assert KEY not in shown
 
 
-def test_a_login_in_the_address_is_used_and_never_shown(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_login_is_used_and_never_shown(
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.DEBUG)
-    url = server.url.replace("//", "//me:pa%20ss-word@")
+    monkeypatch.setenv("SERVER", "me:pa ss-word")
     server.answer = script(said("right"), failed(404))
-    assert ask(config(server, base_url=url), request("a"))["a"].text == "right"
+    assert ask(config(server, login_env="SERVER"), request("a"))["a"].text == "right"
     assert server.headers[0]["authorization"] == "Basic bWU6cGEgc3Mtd29yZA=="
     with pytest.raises(EngineError) as caught:
-        ask(config(server, base_url=url), request("a"))
+        ask(config(server, login_env="SERVER"), request("a"))
     assert not any(secret in str(caught.value) + caplog.text for secret in ("ss-word", "bWU6cGEgc3Mtd29yZA"))
 
 

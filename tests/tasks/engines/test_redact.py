@@ -13,6 +13,7 @@ from tasks.engines.redact import redact, redacted_logs
     ("text", "shown"),
     [
         ("key my-own-key here", "key [hidden] here"),
+        ("key=my%2Down-key, Token bXktb3duLWtleQ==", "key=my%2Down-key, Token [hidden]=="),
         ("Authorization: Bearer abcdefgh.ijk_l-m~n", "Authorization: Bearer [hidden]"),
         ("authorization: basic bWU6cGFzcw==", "authorization: basic [hidden]"),
         ("Incorrect API key provided: sk-proj-abc***************xyz.", "Incorrect API key provided: [hidden]."),
