@@ -61,7 +61,9 @@ def show_release(lake: Lake, release: ReleaseManifest) -> None:
     """Where the release lies, and its card."""
     place = folder(release.name, release.version)
     card = (lake.storage.read(f"{place}/README.md") or b"").decode()
-    _page("release", f"{release.name} {release.version}", f"`{lake.storage.full(place)}`\n\n{card.split('---', 2)[-1]}")
+    _page(
+        "release", f"{release.name} {release.version}", f"`{lake.storage.shown(place)}`\n\n{card.split('---', 2)[-1]}"
+    )
 
 
 def fenced(text: str) -> str:

@@ -204,7 +204,7 @@ def _show(release: "ReleaseManifest", lake: str) -> None:
     from tasks.lake import Lake
 
     terminal.show(console, release.summary)
-    place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
+    place = Lake(lake).storage.shown(f"releases/{release.name}/{release.version}")
     console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
 
 

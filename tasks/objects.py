@@ -3,12 +3,18 @@
 import base64
 import hashlib
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
+
+from pyarrow import PythonFile
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from schemas.errors import LakeError
 
 _WHOLE: Final = 2**29
 """Bytes: objects of less than twice as many are put whole, for only of such does S3 keep a sha256 of all bytes."""
+_SMALL: Final = 2**22
+"""Bytes: so many and less are read by one request, of larger ones what is asked for and a quarter of it ahead."""
 _TRIES: Final = 5
 _ERRORS: Final = {"botocore.exceptions": ("BotoCoreError", "ClientError"), "aiohttp": ("ClientError",)}
 _UNKNOWN: Final = (
@@ -38,10 +44,12 @@ _BY_CLASS: Final = {
 }
 
 
-def errors() -> tuple[type[Exception], ...]:
+def errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """What reading and writing raises: OSError, and the S3 client's own errors, which are none, once it is loaded."""
-    loaded = ((sys.modules.get(module), names) for module, names in _ERRORS.items())
-    return (OSError, *(getattr(module, name) for module, names in loaded if module for name in names))
+    found: list[type[Exception]] = [OSError, *more]
+    for module, names in _ERRORS.items():
+        found += [getattr(sys.modules[module], name) for name in names if module in sys.modules]
+    return tuple(found)
 
 
 def advice(exc: BaseException) -> str | None:
@@ -51,7 +59,7 @@ def advice(exc: BaseException) -> str | None:
     classes = (one.__name__ for one in type(exc).__mro__ if not issubclass(OSError, one))
     if told := next((_BY_CLASS[name] for name in classes if name in _BY_CLASS), None):
         return told
-    return None if isinstance(exc, OSError) else f"{type(exc).__name__}: {exc}"
+    return None if isinstance(exc, OSError | ValueError) else f"{type(exc).__name__}: {exc}"
 
 
 def raise_without_bucket(exc: FileNotFoundError) -> None:
@@ -70,8 +78,35 @@ def connect(filesystem: Any) -> None:
         return
     try:
         filesystem.connect()
-    except (ValueError, *errors()) as exc:
+    except errors(ValueError) as exc:
         raise LakeError(f"object storage: {advice(exc) or exc}; see AWS_ENDPOINT_URL, AWS_PROFILE") from exc
+
+
+class _Sized(FSSpecHandler):
+    """For pyarrow: files whose sizes are known, which the store need not be asked for."""
+
+    def __init__(self, filesystem: Any, sizes: Mapping[str, int]) -> None:
+        super().__init__(filesystem)
+        self._sizes = sizes
+
+    def open_input_file(self, path: str) -> PythonFile:
+        size = self._sizes[path]
+        cache = "all" if size <= _SMALL else "readahead"
+        filesystem: Any = self.fs
+        file = filesystem.open(path, mode="rb", size=size, cache_type=cache, block_size=_SMALL // 4)
+        return PythonFile(file, mode="r")
+
+
+def readable(filesystem: Any, sizes: Mapping[str, int]) -> Any:
+    """The file system as pyarrow reads files of these sizes, by path, with few requests."""
+    # To its type stubs the handler is abstract.
+    handler: Any = _Sized
+    return PyFileSystem(handler(filesystem, sizes)) if _speaks_s3(filesystem) else filesystem
+
+
+def read(filesystem: Any, path: str) -> bytes:
+    """An object's bytes, by one request."""
+    return bytes(filesystem.cat_file(path, **({"max_concurrency": 1} if _speaks_s3(filesystem) else {})))
 
 
 def put(filesystem: Any, path: str, data: bytes, mode: str = "overwrite") -> None:

@@ -10,7 +10,7 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,6 +20,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
+import pyarrow as pa
+import pyarrow.dataset as ds
 from fsspec.implementations.local import LocalFileSystem
 
 from schemas.errors import LakeError
@@ -83,7 +85,7 @@ class Storage:
         """The file's bytes; None if there is no such file."""
         with _explained(f"reading {self.url}/{path}"):
             try:
-                return bytes(self.filesystem.cat_file(self.full(path)))
+                return objects.read(self.filesystem, self.full(path))
             except FileNotFoundError as exc:
                 objects.raise_without_bucket(exc)
                 return None
@@ -111,6 +113,12 @@ class Storage:
         """The file's bytes."""
         with _explained(f"reading {self.url}/{path}"):
             return int(self.filesystem.size(self.full(path)))
+
+    def dataset(self, sizes: Mapping[str, int], schema: pa.Schema | None = None) -> ds.Dataset:
+        """Parquet files as one Arrow dataset, in order; their bytes by path."""
+        known = {self.full(path): size for path, size in sizes.items()}
+        readable = objects.readable(self.filesystem, known)
+        return ds.dataset(list(known), schema=schema, format="parquet", filesystem=readable)
 
     def fetch(self, path: str, target: Path) -> None:
         """Have a copy of the file on this machine."""
@@ -293,12 +301,13 @@ def _modified(info: dict[str, Any]) -> datetime:
 
 
 def _advice(exc: Exception) -> str:
-    match getattr(exc, "errno", None):
+    match number := getattr(exc, "errno", None):
         case errno.ENOSPC | errno.EDQUOT:
             return "no space left; free some and run again, finished parts are kept"
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return "the lake is not writable or not readable for this user; choose another with --lake"
         case errno.ENOTDIR | errno.EISDIR | errno.EEXIST:
-            return f"a file is where a folder should be, or the other way round ({exc.strerror}); choose another --lake"
+            why = os.strerror(number)
+            return f"a file is where a folder should be, or the other way round ({why}); choose another --lake"
         case _:
             return str(exc)

@@ -1,4 +1,4 @@
-"""The lake: content-addressed, atomic, self-mending, on a folder and on memory://."""
+"""The lake: content-addressed, atomic, self-mending, on a folder, on memory:// and on S3."""
 
 import errno
 import multiprocessing
@@ -51,8 +51,10 @@ class Maker:
         return {"dropped": part(index)}
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "s3":
+        return Lake(f"{request.getfixturevalue('s3')}/lake")
     return Lake(str(tmp_path / "lake") if request.param == "folder" else f"memory://{uuid.uuid4().hex}/lake")
 
 
