@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.cli_gc import gc
 from flows.cli_review import app as review
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(review, name="review")
+app.command()(gc)
 console: Final = Console(highlight=False)
 
 Recipe = Annotated[

@@ -16,6 +16,7 @@ from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
 from tasks.ingest.task import ingest
 from tasks.lake import Lake
+from tasks.running import running
 from tasks.verify.live import LiveVerifier
 
 
@@ -33,7 +34,8 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    marked = running(store.storage, f"curate {config.name}")
+    with logged(), marked, Models(config.models) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))
@@ -47,7 +49,7 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
     """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged():
+    with logged(), running(store.storage, f"import {config.name}"):
         tables = ingest(store, config.ingest)
-    store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
+        store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables

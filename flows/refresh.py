@@ -31,6 +31,7 @@ from tasks.personas.task import personas
 from tasks.problems.task import problems
 from tasks.rewrite.task import ASKING as REWRITING
 from tasks.rounds import rounds_of
+from tasks.running import running
 from tasks.score.task import ASKING as SCORING
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
@@ -70,7 +71,7 @@ def refresh(
     """
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
-    with logged():
+    with logged(), running(store.storage, f"refresh {config.name}"):
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
         return publish(store, config, tables, summary)

@@ -30,6 +30,7 @@ from review.work.claiming import expire
 from schemas.errors import LakeError, ReviewError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
+from tasks.running import running
 
 OPENED: Final = "tracemill.review.opened"
 REVIEWED: Final = "tracemill.review.reviewed"
@@ -55,7 +56,7 @@ def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] =
     config = configured(recipe, overrides)
     settings = settings_of(config)
     root, found = _absolute(lake), _absolute(recipe) if _is_file(recipe) else recipe
-    with store() as database:
+    with running(Lake(lake).storage, f"open-review {config.name}"), store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
             seen = batches.closed_traces(session, found, root)

@@ -27,7 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 from schemas.errors import LakeError
 from tasks import objects
 
-_TEMPORARY: Final = ".tmp-"
+TEMPORARY: Final = ".tmp-"
 _AT_ONCE: Final = 16
 """Requests to an object store, each of which takes some 20 ms, whatever its size."""
 T = TypeVar("T")
@@ -229,7 +229,8 @@ class Storage:
         for path in paths:
             self.remove(path)
         if self.local:
-            for folder in sorted({parent for path in paths for parent in Path(path).parents}, reverse=True):
+            folders = {parent for path in paths for parent in Path(path).parents if parent.name}
+            for folder in sorted(folders, reverse=True):
                 with suppress(OSError):
                     Path(self.full(str(folder))).rmdir()
 
@@ -237,7 +238,7 @@ class Storage:
         """Remove the temporary files that dead processes of this machine left in `folder`."""
         if not self.local:
             return
-        for leftover in Path(self.full(folder)).glob(f"{_TEMPORARY}{socket.gethostname()}@*"):
+        for leftover in Path(self.full(folder)).glob(f"{TEMPORARY}{socket.gethostname()}@*"):
             if not alive(int(leftover.name.split("@")[1])):
                 leftover.unlink(missing_ok=True)
 
@@ -252,7 +253,7 @@ class Storage:
 def _synced_temporary(target: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
     """A synced file beside `target` that the block renames or links; gone afterwards in any case."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f"{_TEMPORARY}{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex}"
+    temporary = target.parent / f"{TEMPORARY}{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex}"
     try:
         with temporary.open("wb") as file:
             file.writelines(chunks)

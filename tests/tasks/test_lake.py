@@ -236,7 +236,7 @@ def test_storage_errors_are_explained(lake: Lake, monkeypatch: pytest.MonkeyPatc
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", fail)
-    monkeypatch.setattr(type(lake.storage.filesystem), "pipe_file", fail)
+    monkeypatch.setattr(lake.storage.filesystem, "pipe_file", fail)
     with pytest.raises(LakeError, match=words):
         lake.run(stage(), Maker())
 
