@@ -115,7 +115,7 @@ def plan(lake: Held, keeping: Keeping, now: datetime) -> Plan:
     for file in lake.files:
         groups.setdefault(_folder(file.path), []).append(file)
     young = {path for path, files in groups.items() if max(file.modified for file in files) > cutoff}
-    runs, releases = _runs(lake.runs, keeping.runs), _releases(lake.releases, keeping.releases)
+    runs, releases = _runs(lake.runs, keeping.runs, cutoff), _releases(lake.releases, keeping.releases)
     whys: dict[str, str] = {ref.path: why for ref, why in _needed(lake, runs, releases, young).items()}
     whys |= dict.fromkeys((path for path in young if path.startswith(f"{RELEASES}/")), YOUNG) | releases
     goes: list[Item] = []
@@ -161,9 +161,9 @@ def _tables(storage: Storage, paths: list[str]) -> Iterator[tuple[str, Made]]:
             yield path, Made(made.stage.inputs, frozenset(part.name for part in made.parts))
 
 
-def _runs(runs: Mapping[str, Snapshot], keep: int) -> dict[str, str]:
-    """The notes of the newest runs of each recipe, and of the newest that came to numbers; why each is kept."""
-    kept: dict[str, str] = {}
+def _runs(runs: Mapping[str, Snapshot], keep: int, cutoff: datetime) -> dict[str, str]:
+    """The notes of each recipe's newest runs, of its newest that came to numbers, and young ones; why each stays."""
+    kept = {path: YOUNG for path, one in runs.items() if one.created > cutoff}
     newest_first = sorted(runs.items(), key=lambda one: one[1].created, reverse=True)
     for recipe in {one.recipe for one in runs.values()}:
         own = [(path, one) for path, one in newest_first if one.recipe == recipe]

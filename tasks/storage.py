@@ -145,7 +145,9 @@ class Storage:
             except FileNotFoundError as exc:
                 objects.raise_without_bucket(exc)
                 return []
-        return [Found(str(path).removeprefix(root), int(info["size"]), _modified(info)) for path, info in found.items()]
+        # An empty prefix comes as a folder of its own.
+        plain = {str(path).removeprefix(root): info for path, info in found.items() if info["type"] == "file"}
+        return [Found(path, int(info["size"]), _modified(info)) for path, info in plain.items()]
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path`, whole or not at all, replacing what was there."""

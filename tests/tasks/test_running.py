@@ -1,5 +1,6 @@
 """Runs and whoever clears the lake see each other."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -57,7 +58,7 @@ def test_a_mark_is_renewed(storage: Storage, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_dead_do_not_count_and_go(storage: Storage) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
-    host = runs.socket.gethostname()
+    host = socket.gethostname()
     put(storage, "killed", mark(host, gone.pid))
     put(storage, "lost", mark("elsewhere", 1, STALE * 2))
     storage.write(f"{FOLDER}/strange.json", b"{")
