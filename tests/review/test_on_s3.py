@@ -29,7 +29,11 @@ def test_open_and_export(s3: str, postgres: str, prefect_server: str, tmp_path: 
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE blank"))
     engine.dispose()
     rows = [
-        {"question": f"What is {n} + 1?", "answer": str(n + 1), "texts": [f"{n} + 1 = {n + of}." for of in (1, 2)]}
+        {
+            "question": f"What is {n} + 1?",
+            "answer": str(n + 1),
+            "texts": [f"{n} + 1 = {n + of}.\nThe answer is {n + of}." for of in (1, 2)],
+        }
         for n in range(10, 14)
     ]
     source, recipe = tmp_path / "sums.jsonl", tmp_path / "sums.yaml"
