@@ -108,7 +108,7 @@ def curate(folder: Path, data: Path, *, plain: bool) -> Run:
         if plain:
             stack.enter_context(mock.patch.object(Task, "__call__", lambda task, *given: task.fn(*given)))
             log = SimpleNamespace(took={})
-            stack.enter_context(mock.patch.object(module, "logged", return_value=nullcontext(log)))
+            stack.enter_context(mock.patch.object(module, "working", return_value=nullcontext(log)))
             shown: dict[str, Any] = dict.fromkeys(("show", "show_release", "show_outcome"), lambda *_: None)
             stack.enter_context(mock.patch.multiple(artifacts, **shown))
         stack.enter_context(meter.running())

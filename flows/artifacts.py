@@ -53,7 +53,7 @@ def show_release(lake: Lake, release: ReleaseManifest, before: ReleaseManifest |
     """Where the release lies, its card, and what changed; gives it in a few words, with a link to its card."""
     place = folder(release.name, release.version)
     card = (lake.storage.read(f"{place}/README.md") or b"").decode()
-    path = lake.storage.full(place)
+    path = lake.storage.shown(place)
     cards.text("release", f"{release.name} {release.version}", f"`{path}`\n\n{card.split('---', 2)[-1]}")
     name = cards.linked("release", f"{release.name} {release.version}")
     if before is None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.cli_gc import gc
 from flows.cli_review import app as review
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(review, name="review")
+app.command()(gc)
 console: Final = Console(highlight=False)
 
 Recipe = Annotated[
@@ -224,7 +226,7 @@ def _show(release: "ReleaseManifest", lake: str) -> None:
     from tasks.lake import Lake
 
     terminal.show(console, release.summary)
-    place = Lake(lake).storage.full(f"releases/{release.name}/{release.version}")
+    place = Lake(lake).storage.shown(f"releases/{release.name}/{release.version}")
     console.print(f"\nrelease {release.name} {release.version}: {place}", soft_wrap=True, markup=False)
 
 

@@ -7,13 +7,12 @@ from prefect import flow
 
 from flows.config import CurateConfig
 from flows.forms import CurateSettings, CuratingRecipe
-from flows.keys import keys, needed
-from flows.log import logged
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
 from flows.verdicts import replies_before, rewritten, verdicts
+from flows.working import working
 from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
 from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
@@ -44,8 +43,7 @@ def curate(
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], CurateConfig)
     store = Lake(lake)
     with (
-        logged() as log,
-        keys(*needed(config, lake)),
+        working(store, config, "curate") as log,
         Models(config.models) as models,
         LiveVerifier(config.verify) as live,
     ):
@@ -63,7 +61,7 @@ def import_traces(recipe: str, lake: str = "data/lake", overrides: Sequence[str]
     """Only import a recipe's traces, as the first step of `curate` does; its arguments are the same."""
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), keys(*needed(config, lake)):
+    with working(store, config, "import"):
         tables = ingest(store, config.ingest)
         store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC)))
     return tables

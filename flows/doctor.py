@@ -77,6 +77,9 @@ def _lake(url: str) -> list[Finding]:
     except LakeError as exc:
         return [Finding("lake", good=False, details=str(exc))]
     findings = [Finding("lake", good=True, details=f"{url} is writable")]
+    if not storage.exclusive():
+        advice = "two runs at once may claim the same version of a release here: run one at a time"
+        findings.append(Finding("conditional writes", good=False, details=advice, needed=False))
     if storage.local:
         free = shutil.disk_usage(storage.full("")).free / 1e9
         findings.append(Finding("disk", good=free > 1, details=f"{free:.1f} GB free"))

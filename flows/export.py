@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows.forms import AnyRecipe, ExportSettings
-from flows.keys import keys, needed
 from flows.kinds import configured
-from flows.log import logged
 from flows.page.costs import Spent
 from flows.publish import publish
+from flows.working import working
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
@@ -39,6 +38,6 @@ def export(
     store = Lake(lake)
     for run in reversed(store.snapshots()):
         if run.recipe == config.name and run.summary is not None:
-            with logged() as log, keys(*needed(config, lake)):
+            with working(store, config, "export") as log:
                 return publish(store, config, run.tables, run.summary, lambda: Spent(log.took, {}))
     raise LakeError(f"lake {lake}: no run of recipe {config.name} has finished in it; run the recipe first")

@@ -11,13 +11,12 @@ from prefect import flow, get_run_logger
 
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
-from flows.keys import keys, needed
-from flows.log import logged
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
 from flows.verdicts import rewritten, verdicts
+from flows.working import working
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, added, joined
 from schemas.summary import Summary
@@ -76,7 +75,7 @@ def refresh(
     """
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
-    with logged() as log, keys(*needed(config, lake)):
+    with working(store, config, "refresh") as log:
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))

@@ -32,6 +32,7 @@ from review.work.claiming import expire
 from schemas.errors import LakeError, ReviewError
 from schemas.refs import ReleaseManifest
 from tasks.lake import Lake
+from tasks.running import running
 
 OPENED: Final = "tracemill.review.opened"
 REVIEWED: Final = "tracemill.review.reviewed"
@@ -59,7 +60,7 @@ def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequ
     config = configured(recipe, overrides)
     settings = settings_of(config)
     root, found = absolute(lake), lasting(recipe)
-    with keys(STORE), store() as database:
+    with keys(STORE), running(Lake(lake).storage, f"open-review {config.name}"), store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
             seen = batches.closed_traces(session, found, root)

@@ -101,6 +101,8 @@ class Snapshot(ConfigBase):
 
     recipe: str
     tables: Tables
+    uses: tuple[Ref, ...] = ()
+    """What else the run asked for: a next one with the same settings asks for it again."""
     created: datetime
     release: str | None = None
     summary: Summary | None = None

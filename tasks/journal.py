@@ -13,7 +13,7 @@ from schemas.conform import conform
 from schemas.refs import Manifest, Part, Ref, Stage, Tables
 from schemas.tables import TABLES
 from tasks.lake import Lake
-from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, read_entry, write_part
+from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, forget, read_entry, write_part
 
 PART_BYTES: Final = 64 * 2**20
 """Journal files are joined to parts of about this size."""
@@ -58,8 +58,7 @@ def collect_each(
     for at, ref in missing.items():
         if not lake.whole(ref):
             lake.finish(ref, stages[at], list(_joined(lake, ref)))
-        for entry in entries(lake.storage, ref.path):
-            lake.storage.remove(f"{ref.path}/{entry.part.name}")
+        forget(lake.storage, ref.path)
     return [stage.outputs for stage in stages]
 
 

@@ -25,6 +25,7 @@ from schemas.conform import conform
 from schemas.errors import DamagedError, LakeError
 from schemas.refs import Manifest, Part, Ref, Snapshot, Stage, Tables
 from schemas.tables import TABLES
+from tasks import objects
 from tasks.parts import intact, sound_parts, write_part
 from tasks.storage import Storage
 
@@ -51,7 +52,7 @@ _COUNTED: Final = {
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake at a folder or an fsspec URL. It holds no state: many processes may use one lake at once."""
+    """A lake at a folder or an fsspec URL. It holds no state but what it has read: many may use one lake at once."""
 
     url: str
 
@@ -59,6 +60,16 @@ class Lake:
     def storage(self) -> Storage:
         """Its files."""
         return Storage(self.url)
+
+    @cached_property
+    def _manifests(self) -> dict[Ref, Manifest]:
+        """Those read from an object store: what is finished is written again only where it was damaged."""
+        return {}
+
+    @cached_property
+    def used(self) -> set[Ref]:
+        """The tables that this object was asked to bring about: what a run needs to have nothing made again."""
+        return set()
 
     def run(self, stage: Stage, parts: Callable[[], Iterable[Make]]) -> Tables:
         """Bring a stage's tables about and return where they are.
@@ -90,6 +101,7 @@ class Lake:
 
     def done(self, stage: Stage) -> bool:
         """Whether all tables of a stage are whole: it would not be run again."""
+        self.used.update(ref for (ref,) in stage.outputs.values())
         return all(self.whole(ref) for (ref,) in stage.outputs.values())
 
     def finish(self, ref: Ref, stage: Stage, parts: Sequence[Part]) -> None:
@@ -106,15 +118,18 @@ class Lake:
             tools=tool_versions(),
             created=datetime.now(UTC),
         )
+        self.used.add(ref)
+        self._manifests.pop(ref, None)
         self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
 
     def manifest(self, ref: Ref) -> Manifest | None:
         """The manifest of a table; None if there is none that can be read."""
-        data = self.storage.read(f"{ref.path}/manifest.json")
-        try:
-            return None if data is None else Manifest.model_validate_json(data)
-        except ValidationError:
-            return None
+        if known := self._manifests.get(ref):
+            return known
+        found = manifest_of(self.storage.read(f"{ref.path}/manifest.json"))
+        if found and not self.storage.local:
+            self._manifests[ref] = found
+        return found
 
     def part_count(self, ref: Ref) -> int:
         """How many parts a table has."""
@@ -131,6 +146,8 @@ class Lake:
 
     def whole(self, ref: Ref) -> bool:
         """Whether the manifest is there and every part matches its digest."""
+        self.used.add(ref)
+        self._manifests.pop(ref, None)
         manifest = self.manifest(ref)
         return manifest is not None and intact(self.storage, ref.path, manifest.parts)
 
@@ -140,15 +157,13 @@ class Lake:
         Raises:
             LakeError: one of them was never finished.
         """
-        paths: list[str] = []
+        sizes: dict[str, int] = {}
         for ref in refs:
             manifest = self.manifest(ref)
             if manifest is None:
                 raise LakeError(f"lake {self.url}: {ref.path} is not finished; run the recipe again")
-            paths += [self.storage.full(f"{ref.path}/{part.name}") for part in manifest.parts]
-        if not paths:
-            return ds.dataset(TABLES[table].empty_table())
-        return ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=self.storage.filesystem)
+            sizes |= _sizes(ref, manifest.parts)
+        return self.storage.dataset(sizes, TABLES[table]) if sizes else ds.dataset(TABLES[table].empty_table())
 
     def read(self, *refs: Ref, columns: list[str] | None = None) -> pa.Table:
         """Read the parts of one table (of one or several keys) in order, all columns or some.
@@ -210,15 +225,18 @@ class Lake:
         return conform(pq.read_table(io.BytesIO(data)), TABLES[ref.table], at=ref.path)
 
     def record(self, snapshot: Snapshot) -> None:
-        """Note a finished run. A run with the same outcome replaces its earlier note."""
-        identity = snapshot.model_dump_json(exclude={"created"})
+        """Note a finished run, and what it used. A run with the same outcome replaces its earlier note."""
+        identity = snapshot.model_dump_json(exclude={"created", "uses"})
         name = hashlib.sha256(identity.encode()).hexdigest()[:20]
+        told = {ref for refs in snapshot.tables.values() for ref in refs}
+        uses = sorted(self.used - told, key=lambda ref: ref.path)
+        snapshot = snapshot.model_copy(update={"uses": tuple(uses)})
         self.storage.sweep("snapshots")
         self.storage.write(f"snapshots/{name}.json", snapshot.model_dump_json(indent=2).encode())
 
     def snapshots(self) -> list[Snapshot]:
         """Every finished run, oldest first."""
-        read = (self.storage.read(f"snapshots/{name}") for name in self.storage.names("snapshots"))
+        read = self.storage.read_all([f"snapshots/{name}" for name in self.storage.names("snapshots")])
         return sorted(
             (Snapshot.model_validate_json(data) for data in read if data is not None), key=lambda one: one.created
         )
@@ -238,8 +256,10 @@ class Lake:
     def _sound(self, *refs: Ref) -> Iterator[None]:
         try:
             yield
-        except (OSError, pa.ArrowInvalid) as exc:
+        except objects.errors(pa.ArrowInvalid) as exc:
             names = ", ".join(ref.path for ref in refs)
+            if told := objects.advice(exc):
+                raise LakeError(f"reading {self.url}/{names}: {told}") from exc
             raise DamagedError(
                 f"lake {self.url}: a part of {names} is missing or damaged; run the recipe again to remake it: {exc}"
             ) from exc
@@ -248,10 +268,22 @@ class Lake:
         column = _COUNTED.get(ref.table)
         if column is None or not parts:
             return {}
-        paths = [self.storage.full(f"{ref.path}/{part.name}") for part in parts]
-        dataset = ds.dataset(paths, schema=TABLES[ref.table], format="parquet", filesystem=self.storage.filesystem)
-        counted = dataset.to_table(columns=[column]).group_by(column).aggregate([([], "count_all")])
+        with self._sound(ref):
+            rows = self.storage.dataset(_sizes(ref, parts), TABLES[ref.table]).to_table(columns=[column])
+        counted = rows.group_by(column).aggregate([([], "count_all")])
         return dict(sorted((str(row[column]), int(row["count_all"])) for row in counted.to_pylist()))
+
+
+def manifest_of(data: bytes | None) -> Manifest | None:
+    """A table's manifest; None if there is none, or one that cannot be read."""
+    try:
+        return None if data is None else Manifest.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def _sizes(ref: Ref, parts: Iterable[Part]) -> dict[str, int]:
+    return {f"{ref.path}/{part.name}": part.bytes for part in parts}
 
 
 @cache

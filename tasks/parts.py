@@ -70,6 +70,12 @@ def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:
         storage.write(f"{folder}/{JOURNAL}{part.name.removeprefix(PART)}", data)
 
 
+def forget(storage: Storage, folder: str) -> None:
+    """Remove a folder's journal."""
+    names = storage.names(folder)
+    storage.remove_all([f"{folder}/{name}" for name in names if name.startswith(f"{JOURNAL}-")])
+
+
 def _sound(storage: Storage, folder: str, kind: str) -> Iterator[Entry]:
     for name in storage.names(folder):
         data = storage.read(f"{folder}/{name}") if name.startswith(f"{kind}-") else None
@@ -86,4 +92,6 @@ def _sound(storage: Storage, folder: str, kind: str) -> Iterator[Entry]:
 
 def intact(storage: Storage, folder: str, parts: tuple[Part, ...]) -> bool:
     """Whether every part is there and matches its digest."""
+    if not storage.local:
+        return storage.digests([f"{folder}/{part.name}" for part in parts]) == [part.sha256 for part in parts]
     return all(storage.digest(f"{folder}/{part.name}") == part.sha256 for part in parts)

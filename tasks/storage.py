@@ -1,7 +1,7 @@
 """Whole files on any fsspec URL, written all or nothing.
 
 A local file is written under a temporary name, synced and renamed; object stores and `memory://` replace whole
-objects anyway. Errors of the storage become LakeErrors that name the path and say what to do.
+objects anyway (`tasks/objects.py`). Errors of the storage become LakeErrors that name the path and say what to do.
 """
 
 import errno
@@ -10,19 +10,36 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import fsspec
+import pyarrow as pa
+import pyarrow.dataset as ds
 from fsspec.implementations.local import LocalFileSystem
 
 from schemas.errors import LakeError
+from tasks import objects
 from tasks.keys import plain
 
-_TEMPORARY = ".tmp-"
+TEMPORARY: Final = ".tmp-"
+_AT_ONCE: Final = 16
+"""Requests to an object store, each of which takes some 20 ms, whatever its size."""
+T = TypeVar("T")
+
+
+class Found(NamedTuple):
+    """A file, its bytes, and when it was written."""
+
+    path: str
+    size: int
+    modified: datetime
 
 
 class Storage:
@@ -36,10 +53,15 @@ class Storage:
 
     @cached_property
     def _location(self) -> tuple[Any, str]:
+        if urlsplit(self.url).password:
+            raise LakeError("--lake holds a password, which manifests and logs would show; give it by the environment")
+        # Listings that are kept would hide what other processes write.
+        settings = {"use_listings_cache": False} if "://" in self.url else {}
         try:
-            filesystem, root = fsspec.core.url_to_fs(self.url)
+            filesystem, root = fsspec.core.url_to_fs(self.url, **settings)
         except (ValueError, ImportError) as exc:
             raise LakeError(f"lake {self.url}: {exc}; give a folder or an fsspec URL") from exc
+        objects.connect(filesystem)
         return filesystem, root.rstrip("/")
 
     @property
@@ -56,27 +78,48 @@ class Storage:
         """The path as the file system names it."""
         return f"{self._location[1]}/{path}"
 
+    def shown(self, path: str) -> str:
+        """The path as a person finds it."""
+        return self.full(path) if self.local else f"{self.url.rstrip('/')}/{path}"
+
     def read(self, path: str) -> bytes | None:
         """The file's bytes; None if there is no such file."""
         with _explained(f"reading {self.url}/{path}"):
             try:
-                return bytes(self.filesystem.cat_file(self.full(path)))
-            except FileNotFoundError:
+                return objects.read(self.filesystem, self.full(path))
+            except FileNotFoundError as exc:
+                objects.raise_without_bucket(exc)
                 return None
 
+    def read_all(self, paths: Sequence[str]) -> list[bytes | None]:
+        """Each file's bytes, as `read` has them; of an object store many at once."""
+        return self._at_once(self.read, paths)
+
     def digest(self, path: str) -> str | None:
-        """The file's sha256; None if there is no such file."""
+        """The file's sha256; None if there is no such file. S3 says what it has checked when the file was written."""
         with _explained(f"reading {self.url}/{path}"):
             try:
+                if known := objects.checksum(self.filesystem, self.full(path)):
+                    return known
                 with self.filesystem.open(self.full(path), "rb") as file:
                     return hashlib.file_digest(file, "sha256").hexdigest()
             except FileNotFoundError:
                 return None
 
+    def digests(self, paths: Sequence[str]) -> list[str | None]:
+        """Each file's sha256, as `digest` has it; of an object store many at once."""
+        return self._at_once(self.digest, paths)
+
     def size(self, path: str) -> int:
         """The file's bytes."""
         with _explained(f"reading {self.url}/{path}"):
             return int(self.filesystem.size(self.full(path)))
+
+    def dataset(self, sizes: Mapping[str, int], schema: pa.Schema | None = None) -> ds.Dataset:
+        """Parquet files as one Arrow dataset, in order; their bytes by path."""
+        known = {self.full(path): size for path, size in sizes.items()}
+        readable = objects.readable(self.filesystem, known)
+        return ds.dataset(list(known), schema=schema, format="parquet", filesystem=readable)
 
     def fetch(self, path: str, target: Path) -> None:
         """Have a copy of the file on this machine."""
@@ -87,18 +130,31 @@ class Storage:
     def names(self, folder: str) -> list[str]:
         """The finished files and folders in `folder`, sorted; none if it does not exist."""
         with _explained(f"listing {self.url}/{folder}"):
-            self.filesystem.invalidate_cache()
             try:
                 found = self.filesystem.ls(self.full(folder), detail=False)
-            except FileNotFoundError:
+            except FileNotFoundError as exc:
+                objects.raise_without_bucket(exc)
                 return []
         return sorted(name for name in (str(path).rsplit("/", 1)[-1] for path in found) if not name.startswith("."))
+
+    def files(self, folder: str = "") -> list[Found]:
+        """All files below `folder`, temporary ones too, by path."""
+        root = self.full("")
+        with _explained(f"listing {self.shown(folder)}"):
+            try:
+                found = self.filesystem.find(self.full(folder).rstrip("/"), detail=True)
+            except FileNotFoundError as exc:
+                objects.raise_without_bucket(exc)
+                return []
+        # An empty prefix comes as a folder of its own.
+        plain = {str(path).removeprefix(root): info for path, info in found.items() if info["type"] == "file"}
+        return [Found(path, int(info["size"]), _modified(info)) for path, info in plain.items()]
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path`, whole or not at all, replacing what was there."""
         with _explained(f"writing {self.url}/{path}"):
             if not self.local:
-                self.filesystem.pipe_file(self.full(path), data)
+                objects.put(self.filesystem, self.full(path), data)
                 return
             with _synced_temporary(Path(self.full(path)), [data]) as temporary:
                 temporary.replace(self.full(path))
@@ -120,26 +176,34 @@ class Storage:
                 with tempfile.NamedTemporaryFile() as file:
                     file.writelines(seen())
                     file.flush()
-                    self.filesystem.put_file(file.name, self.full(path))
+                    objects.upload(self.filesystem, file.name, self.full(path), digest.hexdigest(), file.tell())
         return digest.hexdigest()
 
     def create(self, path: str, data: bytes) -> bool:
         """Put `data` at `path` unless a file is there already; whether it was put.
 
-        Of several local processes exactly one succeeds.
+        Of several processes exactly one succeeds, in object storage where `exclusive` holds.
         """
         with _explained(f"writing {self.url}/{path}"):
             if not self.local:
-                if self.filesystem.exists(self.full(path)):
-                    return False
-                self.filesystem.pipe_file(self.full(path), data)
-                return True
+                return objects.create(self.filesystem, self.full(path), data)
             with _synced_temporary(Path(self.full(path)), [data]) as temporary:
                 try:
                     os.link(temporary, self.full(path))
                 except FileExistsError:
                     return False
                 return True
+
+    def exclusive(self) -> bool:
+        """Whether `create` lets exactly one of several writers through: tried with a file that is removed again."""
+        if self.local:
+            return True
+        probe = f"probe-{uuid.uuid4().hex}"
+        with _explained(f"writing {self.url}/{probe}"):
+            try:
+                return [objects.put_new(self.filesystem, self.full(probe), b"tracemill") for _ in "12"] == [True, False]
+            finally:
+                self.remove(probe)
 
     def copy(self, source: str, target: str) -> None:
         """Have the file `source` at `target` as well; on one disk it takes no room."""
@@ -160,20 +224,39 @@ class Storage:
         with _explained(f"removing {self.url}/{path}"), suppress(FileNotFoundError):
             self.filesystem.rm_file(self.full(path))
 
+    def remove_all(self, paths: Sequence[str]) -> None:
+        """Remove files that may be there, and of a folder of this machine the folders that are empty then."""
+        with _explained(f"removing files of {self.url}"):
+            if objects.remove(self.filesystem, [self.full(path) for path in paths]):
+                return
+        for path in paths:
+            self.remove(path)
+        if self.local:
+            folders = {parent for path in paths for parent in Path(path).parents if parent.name}
+            for folder in sorted(folders, reverse=True):
+                with suppress(OSError):
+                    Path(self.full(str(folder))).rmdir()
+
     def sweep(self, folder: str) -> None:
         """Remove the temporary files that dead processes of this machine left in `folder`."""
         if not self.local:
             return
-        for leftover in Path(self.full(folder)).glob(f"{_TEMPORARY}{socket.gethostname()}@*"):
-            if not _alive(int(leftover.name.split("@")[1])):
+        for leftover in Path(self.full(folder)).glob(f"{TEMPORARY}{socket.gethostname()}@*"):
+            if not alive(int(leftover.name.split("@")[1])):
                 leftover.unlink(missing_ok=True)
+
+    def _at_once(self, call: Callable[[str], T], paths: Sequence[str]) -> list[T]:
+        if self.local or len(paths) < 2:
+            return [call(path) for path in paths]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(call, paths))
 
 
 @contextmanager
 def _synced_temporary(target: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
     """A synced file beside `target` that the block renames or links; gone afterwards in any case."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f"{_TEMPORARY}{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex}"
+    temporary = target.parent / f"{TEMPORARY}{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex}"
     try:
         with temporary.open("wb") as file:
             file.writelines(chunks)
@@ -193,7 +276,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -207,17 +291,27 @@ def _alive(pid: int) -> bool:
 def _explained(doing: str) -> Iterator[None]:
     try:
         yield
-    except OSError as exc:
-        raise LakeError(f"{doing}: {_advice(exc)}") from exc
+    except objects.errors() as exc:
+        raise LakeError(f"{doing}: {objects.advice(exc) or _advice(exc)}") from exc
 
 
-def _advice(exc: OSError) -> str:
-    match exc.errno:
+def _modified(info: dict[str, Any]) -> datetime:
+    """As folders, S3, memory and other stores call it."""
+    names = ("mtime", "LastModified", "last_modified", "updated", "created")
+    told = next(info[name] for name in names if name in info)
+    if isinstance(told, str):
+        told = datetime.fromisoformat(told)
+    return told if isinstance(told, datetime) else datetime.fromtimestamp(told, UTC)
+
+
+def _advice(exc: Exception) -> str:
+    match number := getattr(exc, "errno", None):
         case errno.ENOSPC | errno.EDQUOT:
             return "no space left; free some and run again, finished parts are kept"
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return "the lake is not writable or not readable for this user; choose another with --lake"
         case errno.ENOTDIR | errno.EISDIR | errno.EEXIST:
-            return f"a file is where a folder should be, or the other way round ({exc.strerror}); choose another --lake"
+            why = os.strerror(number)
+            return f"a file is where a folder should be, or the other way round ({why}); choose another --lake"
         case _:
             return str(exc)

@@ -30,8 +30,7 @@ class Files(NamedTuple):
     def dataset(self, without: Collection[str] = ()) -> ds.Dataset:
         """Their rows, but for the files with one of these keys."""
         chosen = [part for part in self.parts if part.key not in without]
-        paths = [self.storage.full(f"{self.folder}/{part.name}") for part in chosen or self.parts[:1]]
-        found: ds.Dataset = ds.dataset(paths, format="parquet", filesystem=self.storage.filesystem)
+        found = self.storage.dataset({f"{self.folder}/{part.name}": part.bytes for part in chosen or self.parts[:1]})
         return found if chosen else ds.dataset(found.schema.empty_table())
 
 
@@ -90,9 +89,9 @@ def find(storage: Storage, release: str) -> ReleaseManifest:
 def whole(storage: Storage, manifest: ReleaseManifest) -> bool:
     """Whether every file of a version is there and matches its digest."""
     place = folder(manifest.name, manifest.version)
-    return all(intact(storage, f"{place}/{name}", parts) for name, parts in manifest.formats.items()) and all(
-        storage.digest(f"{place}/{name}") == digest for name, digest in manifest.files.items()
-    )
+    return all(
+        intact(storage, f"{place}/{name}", parts) for name, parts in manifest.formats.items()
+    ) and storage.digests([f"{place}/{name}" for name in manifest.files]) == list(manifest.files.values())
 
 
 def claim(storage: Storage, name: str, key: str) -> tuple[str, Claim]:

@@ -1,4 +1,4 @@
-"""The lake: content-addressed, atomic, self-mending, on a folder and on memory://."""
+"""The lake: content-addressed, atomic, self-mending, on a folder, on memory:// and on S3."""
 
 import errno
 import multiprocessing
@@ -51,8 +51,10 @@ class Maker:
         return {"dropped": part(index)}
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "s3":
+        return Lake(f"{request.getfixturevalue('s3')}/lake")
     return Lake(str(tmp_path / "lake") if request.param == "folder" else f"memory://{uuid.uuid4().hex}/lake")
 
 
@@ -234,7 +236,7 @@ def test_storage_errors_are_explained(lake: Lake, monkeypatch: pytest.MonkeyPatc
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", fail)
-    monkeypatch.setattr(type(lake.storage.filesystem), "pipe_file", fail)
+    monkeypatch.setattr(lake.storage.filesystem, "pipe_file", fail)
     with pytest.raises(LakeError, match=words):
         lake.run(stage(), Maker())
 
