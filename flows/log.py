@@ -31,7 +31,7 @@ class RunLog:
         """What each finished stage took."""
 
     @property
-    def working(self) -> dict[str, Pace]:
+    def under_way(self) -> dict[str, Pace]:
         """The stages that were started and have not ended."""
         return dict(self._stages)
 
