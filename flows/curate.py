@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from flows.cluster import shared
 from flows.config import CurateConfig
 from flows.log import logged
 from flows.publish import conclude, publish
@@ -33,7 +34,12 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with (
+        logged(),
+        shared(config.machines, store),
+        Models(config.models) as models,
+        LiveVerifier(config.verify) as live,
+    ):
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from prefect import flow, get_run_logger
 
+from flows.cluster import shared
 from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
@@ -71,7 +72,7 @@ def refresh(
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
     with logged():
-        with Models(config.models) as models, LiveVerifier(config.verify) as live:
+        with shared(config.machines, store), Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
         return publish(store, config, tables, summary)
 
