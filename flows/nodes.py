@@ -89,7 +89,8 @@ def _explained(address: str, kind: str) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as exc:
         first = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise WorkerError(
-            f"machines.cluster: {address} lets nobody in ({first}); look whether it is a {kind} cluster of these versions"
+            f"machines.cluster: {address} lets nobody in ({first}); "
+            f"look whether a {kind} cluster is there, with the versions of this machine"
         ) from exc
 
 
@@ -105,8 +106,10 @@ def _ray(address: str, where: str) -> Iterator[Cluster]:
         with _own_signals():
             runner.__enter__()
 
-    def nodes() -> dict[str, Mapping[str, Any]]:
-        return {one["NodeID"]: one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")}
+    listed: Callable[[], list[dict[str, Any]]] = ray.nodes
+
+    def nodes() -> dict[str, dict[str, Any]]:
+        return {one["NodeID"]: one for one in listed() if one["Alive"] and one["Resources"].get("CPU")}
 
     def ask(question: Ask) -> dict[str, Answer | str]:
         remote = ray.remote(num_cpus=0, max_retries=0)(question)
@@ -143,9 +146,9 @@ def _own_signals() -> Iterator[None]:
 def _dask(address: str, where: str) -> Iterator[Cluster]:
     with _explained(address, "dask"):
         from distributed import CancelledError, KilledWorker
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
 
-        runner = DaskTaskRunner(address=where, client_kwargs={"timeout": REACH_S})
+        runner: Any = DaskTaskRunner(address=where, client_kwargs={"timeout": REACH_S})
         runner.__enter__()
         client = runner.client
 
