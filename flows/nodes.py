@@ -29,6 +29,8 @@ REACH_S: Final = 15.0
 DEATHS: Final = 3
 """So many times may the process or node die that makes a shard, before the run gives up."""
 _CODE: Final = "tracemill's code"
+_HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a connection to Ray begins, with settings that set nothing; a Dask scheduler begins by itself."""
 
 
 class Answer(NamedTuple):
@@ -65,17 +67,23 @@ def connected(address: str) -> AbstractContextManager[Cluster]:
         WorkerError: the package for it is not installed, or nothing answers there.
     """
     kind, rest = address.split(":", 1)
-    where = rest.rsplit("/", 1)[-1]
-    host, port = where.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), REACH_S).close()
-    except OSError as exc:
-        raise WorkerError(
-            f"machines.cluster: nothing answers at {address} ({exc}); start the cluster, or leave the setting out"
-        ) from exc
     if kind == "dask":
         return _dask(address, rest if "//" in rest else f"tcp://{rest}")
     return _ray(address, address if rest.startswith("//") else rest)
+
+
+def _reach(address: str, hello: bytes) -> None:
+    """See that somebody answers: the libraries try for minutes where a port is open and silent."""
+    host, port = address.rsplit("/", 1)[-1].removeprefix("ray:").removeprefix("dask:").rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), REACH_S) as link:
+            link.sendall(hello)
+            if not link.recv(1):
+                raise ConnectionError("it hangs up")
+    except OSError as exc:
+        raise WorkerError(
+            f"machines.cluster: no cluster answers at {address} ({exc}); start it, or leave the setting out"
+        ) from exc
 
 
 @contextmanager
@@ -103,6 +111,7 @@ def _ray(address: str, where: str) -> Iterator[Cluster]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         runner: TaskRunner[Any] = RayTaskRunner(where, {"log_to_driver": False, "logging_level": "ERROR"})
+        _reach(address, _HTTP2)
         with _own_signals():
             runner.__enter__()
 
@@ -148,6 +157,7 @@ def _dask(address: str, where: str) -> Iterator[Cluster]:
         from distributed import CancelledError, KilledWorker
         from prefect_dask.task_runners import DaskTaskRunner
 
+        _reach(address, b"")
         runner: Any = DaskTaskRunner(address=where, client_kwargs={"timeout": REACH_S})
         runner.__enter__()
         client = runner.client

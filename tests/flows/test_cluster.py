@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,16 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client
+from prefect import flow
 
 import flows
+from flows.cluster import shared
 from flows.curate import curate
+from flows.machines import MachinesConfig
 from flows.nodes import connected
+from schemas.errors import WorkerError
+from tasks.lake import Lake
+from tasks.shards import Portable, crew
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.xdist_group("cluster"), pytest.mark.timeout(600)]
 
@@ -35,8 +42,10 @@ RAY = (
     "--block",
 )
 WAIT_S = 120
-PART_ROWS = "ingest.part_rows=3"
-"""The 48 traces in 16 parts."""
+PART_ROWS = "ingest.part_rows=6"
+"""The 48 traces in 8 parts."""
+QUICK = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "3"}
+"""Ray believes sooner that a node is dead."""
 
 
 class Pair(NamedTuple):
@@ -44,6 +53,8 @@ class Pair(NamedTuple):
 
     setting: str
     """Its address as a recipe names it."""
+    client: str
+    """Another one, that needs no node on this machine."""
     second: subprocess.Popen[bytes]
     busy: Callable[[], bool]
     """Whether the second node is making a shard."""
@@ -83,7 +94,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def started(folder: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start nodes that end with the block; they find this checkout, as nodes find an installed tracemill."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"} | QUICK
     running: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str) -> subprocess.Popen[bytes]:
@@ -110,24 +121,29 @@ def wait_for_both(address: str) -> None:
         until(lambda: cluster.places() == 2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ray_pair() -> Iterator[Pair]:
     # Paths of sockets have to be short.
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
-    port, ray = free_port(), str(Path(sys.executable).with_name("ray"))
+    port, its, ray = free_port(), free_port(), str(Path(sys.executable).with_name("ray"))
     with started(folder) as start:
         head = (
             f"--port={port}",
             f"--temp-dir={folder}",
             "--include-dashboard=false",
-            f"--ray-client-server-port={free_port()}",
+            f"--ray-client-server-port={its}",
         )
         start(ray, "start", "--head", *head, *RAY)
         until(lambda: listening(port))
         second = start(ray, "start", f"--address=127.0.0.1:{port}", *RAY)
         address = f"ray:127.0.0.1:{port}"
         wait_for_both(address)
-        yield Pair(address, second, lambda: any("ray::shard" in " ".join(named(one)) for one in family(second.pid)))
+        yield Pair(
+            address,
+            f"ray://127.0.0.1:{its}",
+            second,
+            lambda: any("ray::shard" in " ".join(named(one)) for one in family(second.pid)),
+        )
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -161,7 +177,7 @@ def dask_pair(tmp_path: Path) -> Iterator[Pair]:
         wait_for_both(f"dask:{address}:{port}")
         with Client(f"{address}:{port}", set_as_default=False) as client:
             (its,) = [name for name, pid in client.run(os.getpid).items() if pid == second.pid]
-            yield Pair(f"dask:{address}:{port}", second, lambda: bool(client.processing([its])[its]))
+            yield Pair(f"dask:{address}:{port}", "", second, lambda: bool(client.processing([its])[its]))
 
 
 def content(lake: Path) -> dict[str, Any]:
@@ -199,6 +215,12 @@ def shared_with_a_death(recipe: str, pair: Pair, lake: Path, *settings: str) -> 
     return killed
 
 
+@flow
+def doomed(cluster: str, lake: str) -> None:
+    with shared(MachinesConfig(cluster=cluster, shard_rows=1), Lake(lake)):
+        list(crew().each("doomed", [Portable(partial(signal.raise_signal, signal.SIGKILL), 1)] * 2))
+
+
 @pytest.mark.parametrize("kind", ["ray", "dask"])
 def test_a_cluster_whose_node_dies_makes_the_same_lake(
     kind: str, recipe: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -210,3 +232,8 @@ def test_a_cluster_whose_node_dies_makes_the_same_lake(
     assert shared_with_a_death(recipe, pair, together, PART_ROWS) == [True]
     assert content(together) == content(alone)
     assert not list(together.rglob(".*")), "what a dead process left is gone"
+
+
+def test_a_shard_that_kills_its_process_again_and_again_ends_the_run(ray_pair: Pair, tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match=r"stage doomed: a shard's process on ray:.* died again and again"):
+        doomed(ray_pair.client, str(tmp_path))
