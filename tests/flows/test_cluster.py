@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import psutil
 import pyarrow.parquet as pq
@@ -175,7 +175,7 @@ def dask_pair(tmp_path: Path) -> Iterator[Pair]:
         start(*worker)
         second = start(*worker)
         wait_for_both(f"dask:{address}:{port}")
-        with Client(f"{address}:{port}", set_as_default=False) as client:
+        with cast("Any", Client)(f"{address}:{port}", set_as_default=False) as client:
             (its,) = [name for name, pid in client.run(os.getpid).items() if pid == second.pid]
             yield Pair(f"dask:{address}:{port}", "", second, lambda: bool(client.processing([its])[its]))
 

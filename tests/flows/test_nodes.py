@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import cloudpickle
 import pytest
+from ray import cloudpickle
 
 from flows import nodes
 from flows.curate import curate
