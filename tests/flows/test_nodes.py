@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from ray import cloudpickle
+from ray import cloudpickle as untyped
 
 from flows import nodes
 from flows.curate import curate
@@ -14,6 +14,8 @@ from flows.machines import MachinesConfig
 from flows.nodes import Answer, Ask, Cluster, answer, check, connected, versions
 from schemas.errors import LakeError, RecipeError, ServerError, TracemillError, WorkerError
 from tasks.lake import Lake
+
+cloudpickle: Any = untyped
 
 
 class LostError(Exception):
