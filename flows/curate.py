@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from flows.cluster import shared
 from flows.config import CurateConfig
 from flows.forms import CurateSettings, CuratingRecipe
 from flows.page.costs import Spent
@@ -44,6 +45,7 @@ def curate(
     store = Lake(lake)
     with (
         working(store, config, "curate") as log,
+        shared(config.machines, store),
         Models(config.models) as models,
         LiveVerifier(config.verify) as live,
     ):

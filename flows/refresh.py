@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from prefect import flow, get_run_logger
 
+from flows.cluster import shared
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
 from flows.page.costs import Spent
@@ -76,7 +77,7 @@ def refresh(
     config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
     with working(store, config, "refresh") as log:
-        with Models(config.models) as models, LiveVerifier(config.verify) as live:
+        with shared(config.machines, store), Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 

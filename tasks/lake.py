@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -23,14 +23,15 @@ from pydantic import ValidationError
 
 from schemas.conform import conform
 from schemas.errors import DamagedError, LakeError
-from schemas.refs import Manifest, Part, Ref, Snapshot, Stage, Tables
+from schemas.refs import Manifest, Part, Ref, Snapshot, Stage, Tables, joined
 from schemas.tables import TABLES
 from tasks import objects
-from tasks.parts import intact, sound_parts, write_part
+from tasks.parts import intact, sound_part, sound_parts, write_part
+from tasks.shards import Portable, crew
 from tasks.storage import Storage
 
 Make = Callable[[], Mapping[str, pa.Table]]
-"""Makes one part of each of a stage's tables."""
+"""Makes one part of each of a stage's tables; one that is `Portable` may do so on another machine."""
 
 _BATCH: Final = 16_384
 
@@ -55,6 +56,14 @@ class Lake:
     """A lake at a folder or an fsspec URL. It holds no state but what it has read: many may use one lake at once."""
 
     url: str
+
+    def __reduce__(self) -> tuple[type["Lake"], tuple[str]]:
+        return Lake, (self.address,)
+
+    @property
+    def address(self) -> str:
+        """Its URL, or a folder's full path: another process has another working folder."""
+        return self.storage.full("").rstrip("/") if self.storage.local else self.url
 
     @cached_property
     def storage(self) -> Storage:
@@ -81,23 +90,34 @@ class Lake:
             LakeError: the lake cannot be written.
             SchemaError: a part breaks its table's contract.
         """
-        if self.done(stage):
-            return stage.outputs
-        refs = {table: ref for table, (ref,) in stage.outputs.items()}
-        for ref in refs.values():
-            self.storage.sweep(ref.path)
-        found = {table: sound_parts(self.storage, ref.path) for table, ref in refs.items()}
-        total = 0
-        for index, make in enumerate(parts()):
-            total += 1
-            missing = [table for table in stage.tables if index not in found[table]]
-            made = make() if missing else {}
-            for table in missing:
-                part = conform(made[table], TABLES[table], at=stage.name)
-                found[table][index] = write_part(self.storage, refs[table].path, index, part)
-        for table, ref in refs.items():
-            self.finish(ref, stage, [found[table][index] for index in range(total)])
+        if not self.done(stage):
+            self._bring_about({table: _Target(ref, stage) for table, (ref,) in stage.outputs.items()}, parts)
         return stage.outputs
+
+    def run_together(self, stages: Mapping[str, Stage], parts: Callable[[], Iterable[Make]]) -> Tables:
+        """The same for stages of one table each whose parts are made together, by the names that they have here.
+
+        Raises:
+            LakeError: the lake cannot be written.
+            SchemaError: a part breaks its table's contract.
+        """
+        targets = {name: _Target(ref, one) for name, one in stages.items() for (ref,) in one.outputs.values()}
+        if targets:
+            self._bring_about(targets, parts)
+        return joined(*(one.outputs for one in stages.values()))
+
+    def mapped(
+        self, refs: Sequence[Ref], function: Callable[..., Mapping[str, pa.Table]], *arguments: object
+    ) -> Iterator[Make]:
+        """A `Make` for each part of these tables: `function(rows, *arguments)`.
+
+        It may be called on another machine: `function` has to be a module's, and the arguments have to pickle; what is
+        heavy is `Shared`.
+        """
+        for ref in refs:
+            manifest = self.manifest(ref)
+            for index, part in enumerate(manifest.parts if manifest else ()):
+                yield Portable(partial(_of_part, self, ref, index, function, arguments), part.rows)
 
     def done(self, stage: Stage) -> bool:
         """Whether all tables of a stage are whole: it would not be run again."""
@@ -252,6 +272,29 @@ class Lake:
             tables |= snapshot.tables
         return tables
 
+    def _bring_about(self, targets: "Mapping[str, _Target]", parts: Callable[[], Iterable[Make]]) -> None:
+        """Make the parts that are not there, wherever the crew does it; the manifests come last."""
+        found: dict[str, dict[int, Part]] = {}
+        for name, (ref, _) in targets.items():
+            self.storage.sweep(ref.path)
+            found[name] = sound_parts(self.storage, ref.path)
+        total = 0
+
+        def missing() -> Iterator[Callable[[], _Made]]:
+            nonlocal total
+            for total, make in enumerate(parts(), start=1):
+                lacking = {name: one for name, one in targets.items() if total - 1 not in found[name]}
+                if lacking:
+                    work = partial(_made, self, lacking, total - 1, make)
+                    yield Portable(work, make.rows) if isinstance(make, Portable) else work
+
+        for index, made in crew().each(next(iter(targets.values())).stage.name, missing()):
+            for name, part in made.items():
+                found[name][index] = part
+        for name, (ref, stage) in targets.items():
+            self.storage.sweep(ref.path)
+            self.finish(ref, stage, [found[name][index] for index in range(total)])
+
     @contextmanager
     def _sound(self, *refs: Ref) -> Iterator[None]:
         try:
@@ -284,6 +327,33 @@ def manifest_of(data: bytes | None) -> Manifest | None:
 
 def _sizes(ref: Ref, parts: Iterable[Part]) -> dict[str, int]:
     return {f"{ref.path}/{part.name}": part.bytes for part in parts}
+
+
+class _Target(NamedTuple):
+    """A table that is to be written, and what it is."""
+
+    ref: Ref
+    stage: Stage
+
+
+_Made = tuple[int, dict[str, Part]]
+
+
+def _made(lake: Lake, targets: Mapping[str, _Target], index: int, make: Make) -> _Made:
+    """Make and write one part of each of these tables; one that has come meanwhile is not made again."""
+    found = {name: sound_part(lake.storage, ref.path, index) for name, (ref, _) in targets.items()}
+    tables = {} if all(found.values()) else make()
+    return index, {
+        name: found[name]
+        or write_part(lake.storage, ref.path, index, conform(tables[name], TABLES[ref.table], at=stage.name))
+        for name, (ref, stage) in targets.items()
+    }
+
+
+def _of_part(
+    lake: Lake, ref: Ref, index: int, function: Callable[..., Mapping[str, pa.Table]], arguments: tuple[object, ...]
+) -> Mapping[str, pa.Table]:
+    return function(lake.read_part(ref, index), *arguments)
 
 
 @cache

@@ -48,6 +48,11 @@ def sound_parts(storage: Storage, folder: str) -> dict[int, Part]:
     return sound
 
 
+def sound_part(storage: Storage, folder: str, index: int) -> Part | None:
+    """The part of this index, if one matches the digest in its name; those that do not are removed."""
+    return next((part for _, part in _sound(storage, folder, f"{PART}-{index:05d}")), None)
+
+
 def entries(storage: Storage, folder: str) -> list[Entry]:
     """The files of a folder's journal that match the digest in their name, in order; others are removed."""
     return list(_sound(storage, folder, JOURNAL))

@@ -1,7 +1,9 @@
 """Progress of long work, reported to whoever watches: the terminal, a page, or nobody."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -30,6 +32,36 @@ class _Nobody:
     def measured(self, stage: str, amounts: Mapping[str, int]) -> None: ...
     def noted(self, message: str) -> None: ...
     def finished(self, stage: str) -> None: ...
+
+
+@dataclass(eq=False)
+class Record(_Nobody):
+    """Keeps what parts of a stage report, for a watcher in another process."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    amounts: dict[str, Counter[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def advanced(self, stage: str, rows: int) -> None:
+        """Count rows."""
+        self.rows[stage] += rows
+
+    def measured(self, stage: str, amounts: Mapping[str, int]) -> None:
+        """Count what is measured."""
+        self.amounts.setdefault(stage, Counter()).update(amounts)
+
+    def noted(self, message: str) -> None:
+        """Keep it."""
+        self.notes.append(message)
+
+    def told_to(self, other: Watcher) -> None:
+        """Report all of it."""
+        for stage, rows in self.rows.items():
+            other.advanced(stage, rows)
+        for stage, amounts in self.amounts.items():
+            other.measured(stage, amounts)
+        for message in self.notes:
+            other.noted(message)
 
 
 _watchers: list[Watcher] = [_Nobody()]

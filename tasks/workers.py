@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import StrEnum
+from functools import cache
 from itertools import count
 from multiprocessing import connection
 from types import TracebackType
@@ -75,13 +76,20 @@ class WorkerPool:
 
     Any number of threads may call `map` at once; each call in flight has up to `processes` workers of its own.
     `memory_mb` limits each worker's address space (RLIMIT_AS); an item that asks for more raises MemoryError.
+
+    Sent to another process it becomes that one's own pool, which stays warm as long as the process lives: of one worker
+    unless `processes` says how many, as there is one such process for each core.
     """
 
     def __init__(self, processes: int | None = None, *, memory_mb: int | None = None) -> None:
+        self._settings = processes or 1, memory_mb
         self._processes = processes or os.cpu_count() or 1
         self._memory_bytes = memory_mb * 2**20 if memory_mb else None
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[[int, int | None], "WorkerPool"], tuple[int, int | None]]:
+        return _arrived, self._settings
 
     def __enter__(self) -> Self:
         return self
@@ -126,6 +134,11 @@ class WorkerPool:
     def _take(self) -> "_Worker":
         with self._lock:
             return self._idle.pop() if self._idle else _Worker(self._memory_bytes)
+
+
+@cache
+def _arrived(processes: int, memory_mb: int | None) -> WorkerPool:
+    return WorkerPool(processes, memory_mb=memory_mb)
 
 
 class _Worker:

@@ -22,6 +22,7 @@ from tasks.embed.store import embed, vectors_of
 from tasks.engines.contract import Request
 from tasks.engines.flight import Streams
 from tasks.lake import Lake, Make
+from tasks.shards import Shared
 
 VERSION: Final = "1"
 ASKING: Final = "same problem"
@@ -49,7 +50,7 @@ class Session(NamedTuple):
     benchmarks: Mapping[str, Benchmark]
     embedded: Callable[[], Mapping[str, Ref]]
     """The embeddings of each benchmark's items; they are made when they are first asked for."""
-    items: Callable[[str], Items]
+    items: Callable[[str], Shared[Items]]
     """A benchmark's items but for those that are kept."""
 
     def resemblance(self, name: str, inputs: Refs) -> Stage:
@@ -83,9 +84,8 @@ def session(lake: Lake, config: DecontaminateConfig, benchmarks: Mapping[str, Be
         return dict(zip(benchmarks, made["embeddings"], strict=True))
 
     @cache
-    def items(name: str) -> Items:
-        table = without_kept(lake.read(benchmarks[name].ref), config)
-        return Items(table, vectors_of(table["item"], lake.read(embedded()[name], columns=["row_id", "vector"])))
+    def items(name: str) -> Shared[Items]:
+        return Shared(_items, lake, benchmarks[name].ref, embedded()[name], config)
 
     return Session(lake, config, semantic, benchmarks, embedded, items)
 
@@ -104,7 +104,7 @@ def resembled(by: Session, one: Tables, models: Streams) -> Tables:
         embedded = embed(by.lake, [problems], "question", by.semantic)
         for name in by.benchmarks:
             stage = by.resemblance(name, embedded["embeddings"])
-            candidates = by.lake.run(stage, partial(_parts, by, embedded["embeddings"], name))
+            candidates = by.lake.run(stage, partial(_compared, by, embedded["embeddings"], name))
             judge = by.semantic.judge
             asked = _Asked(by, judge, models, problems, name, candidates["contamination"]) if judge else None
             found.append(joined(embedded, asked.settled(replies_about(by.lake, one, [name])) if asked else candidates))
@@ -116,17 +116,23 @@ def canaries(by: Session, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     vectors = load_embedder(by.semantic)(texts)
     before = 0
     for name in by.benchmarks:
-        items = by.items(name)
+        items = by.items(name)()
         close = nearest(vectors, items.vectors, max(by.semantic.nearest, _SEVERAL), by.semantic.threshold)
         yield from zip(close.rows.tolist(), (close.items + before).tolist(), strict=True)
         before += len(items.table)
 
 
-def _parts(by: Session, embeddings: Refs, name: str) -> Iterator[Make]:
-    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        return {"contamination": resembling(by.lake.read_part(ref, index), by.items(name), by.semantic)}
+def _items(lake: Lake, benchmark: Ref, embeddings: Ref, config: DecontaminateConfig) -> Items:
+    table = without_kept(lake.read(benchmark), config)
+    return Items(table, vectors_of(table["item"], lake.read(embeddings, columns=["row_id", "vector"])))
 
-    return (partial(part, ref, index) for ref, index in by.lake.places(embeddings))
+
+def _compared(by: Session, embeddings: Refs, name: str) -> Iterator[Make]:
+    return by.lake.mapped(embeddings, _resembling, by.items(name), by.semantic)
+
+
+def _resembling(embeddings: pa.Table, items: Shared[Items], semantic: Semantic) -> Mapping[str, pa.Table]:
+    return {"contamination": resembling(embeddings, items(), semantic)}
 
 
 def replies_about(lake: Lake, tables: Tables, benchmarks: Collection[str]) -> Refs:

@@ -1,8 +1,8 @@
 """Prefect's side of decontamination."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,8 +16,9 @@ from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.decontaminate import OVERLAP, STAGE, VERSION, drop_overlaps, overlaps
 from tasks.decontaminate.search import Library, gather
 from tasks.engines.flight import Streams
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
+from tasks.shards import Shared
 from tasks.sources import digests
 
 
@@ -30,8 +31,6 @@ class _Session(NamedTuple):
     """Each benchmark's items."""
     meanings: meaning.Session | None
     """Where problems are compared by meaning too."""
-    library: Callable[[tuple[str, ...]], Library]
-    """Some benchmarks, ready to be looked up."""
 
 
 @task(name="decontaminate", task_run_name="decontaminate", cache_policy=NO_CACHE, persist_result=False)
@@ -66,12 +65,7 @@ def canaries(lake: Lake, config: DecontaminateConfig) -> Tables:
 
 def _session(lake: Lake, config: DecontaminateConfig) -> _Session:
     items = {name: _items(lake, name, one) for name, one in config.benchmarks.items()}
-
-    @cache
-    def library(names: tuple[str, ...]) -> Library:
-        return gather(lake.rows({"benchmarks": tuple(items[name].ref for name in names)}, "benchmarks"), config)
-
-    return _Session(lake, config, items, meaning.session(lake, config, items), library)
+    return _Session(lake, config, items, meaning.session(lake, config, items))
 
 
 def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> meaning.Benchmark:
@@ -93,7 +87,7 @@ def _items(lake: Lake, name: str, config: benchmarks.BenchmarkConfig) -> meaning
 
 def _compared(session: _Session, subjects: Ref) -> Tables:
     """One table of problems or traces against every benchmark. Those that are missing are looked up all at once."""
-    lake, config, items, _, library = session
+    lake, config, items, _ = session
     stages = {
         name: Stage(
             name="contamination",
@@ -105,23 +99,24 @@ def _compared(session: _Session, subjects: Ref) -> Tables:
         )
         for name, one in items.items()
     }
-    missing = tuple(name for name, stage in stages.items() if not lake.done(stage))
+    missing = {name: stage for name, stage in stages.items() if not lake.done(stage)}
+    library = Shared(_library, lake, {name: items[name].ref for name in missing}, config)
+    lake.run_together(missing, lambda: lake.mapped([subjects], _overlapping, list(missing), library, config))
+    return joined(*(stage.outputs for stage in stages.values()))
 
-    @cache
-    def compared(index: int) -> pa.Table:
-        part = lake.read_part(subjects, index)
-        found = overlaps(part, library(missing), config)
-        watcher().advanced(STAGE, part.num_rows)
-        return found
 
-    def share(name: str, index: int) -> Mapping[str, pa.Table]:
-        found = compared(index)
-        return {"contamination": found.filter(pc.equal(found["benchmark"], pa.scalar(name)))}
+def _library(lake: Lake, items: Mapping[str, Ref], config: DecontaminateConfig) -> Library:
+    """Some benchmarks, ready to be looked up."""
+    return gather(lake.rows({"benchmarks": tuple(items.values())}, "benchmarks"), config)
 
-    def parts(name: str) -> Iterator[Make]:
-        return (partial(share, name, index) for _, index in lake.places([subjects]))
 
-    return joined(*(lake.run(stage, partial(parts, name)) for name, stage in stages.items()))
+def _overlapping(
+    subjects: pa.Table, names: Sequence[str], library: Shared[Library], config: DecontaminateConfig
+) -> Mapping[str, pa.Table]:
+    """What overlaps each of these benchmarks."""
+    found = overlaps(subjects, library(), config)
+    watcher().advanced(STAGE, subjects.num_rows)
+    return {name: found.filter(pc.equal(found["benchmark"], pa.scalar(name))) for name in names}
 
 
 def _content(lake: Lake, ref: Ref) -> str:
@@ -132,7 +127,7 @@ def _content(lake: Lake, ref: Ref) -> str:
 
 
 def _canaries(session: _Session) -> Tables:
-    lake, config, items, alike, library = session
+    lake, config, items, alike = session
     if not config.canaries or not items:
         return {"canaries": ()}
     settings: dict[str, Any] = {"benchmarks": {name: config.settings(name) for name in items}}
@@ -146,7 +141,8 @@ def _canaries(session: _Session) -> Tables:
         tables=("canaries",),
     )
     look = partial(meaning.canaries, alike) if alike else None
-    return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(library(tuple(items)), config, look)}])
+    refs = {name: one.ref for name, one in items.items()}
+    return lake.run(stage, lambda: [lambda: {"canaries": canary.planted(_library(lake, refs, config), config, look)}])
 
 
 def _dropped(lake: Lake, tables: Tables, contamination: tuple[Ref, ...], config: DecontaminateConfig) -> Tables:

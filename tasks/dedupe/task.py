@@ -1,6 +1,6 @@
 """Prefect's side of dedupe."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -17,10 +17,11 @@ from tasks.dedupe.dedupe import VERSION, DedupeConfig, drop_problems, drop_trace
 from tasks.dedupe.index import COMPARED, SKETCH_VERSION, Lookup, sketched
 from tasks.dedupe.sketch import Near
 from tasks.embed.store import embed
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.standing import standing_as
 from tasks.text.strings import filtered_parts
+from tasks.text.words import Splitting
 
 _NOT_OF_PROBLEMS: Final = {**DedupeConfig.UNSEEN, "traces": True, "across_verdicts": True}
 _NOT_OF_TRACES: Final = {**DedupeConfig.UNSEEN, "problems": True, "same_reference_only": True, "semantic": True}
@@ -88,18 +89,16 @@ def _sketch(lake: Lake, refs: Sequence[Ref], config: DedupeConfig) -> Tables:
     """The sketches of these problems, which later rounds read in place of their text."""
     near = config.problems or Near()
     settings = {"near": near.model_dump(mode="json"), "splitting": config.splitting.model_dump(mode="json")}
-
-    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        return {"sketches": sketched(lake.read_part(ref, index), near, config.splitting, config.effort.threads)}
-
-    def parts(ref: Ref) -> Iterator[Make]:
-        return (partial(part, ref, index) for index in range(lake.part_count(ref)))
-
     stages = {
         ref: Stage(name="sketch", version=SKETCH_VERSION, config=settings, inputs=(ref,), tables=("sketches",))
         for ref in refs
     }
-    return joined(*(lake.run(stage, partial(parts, ref)) for ref, stage in stages.items()))
+    arguments = (_sketched, near, config.splitting, config.effort.threads)
+    return joined(*(lake.run(stage, partial(lake.mapped, [ref], *arguments)) for ref, stage in stages.items()))
+
+
+def _sketched(problems: pa.Table, near: Near, splitting: Splitting, threads: int) -> Mapping[str, pa.Table]:
+    return {"sketches": sketched(problems, near, splitting, threads)}
 
 
 def _candidates(

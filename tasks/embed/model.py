@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeAlias, cast
+from typing import ClassVar, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,12 @@ class EmbeddingConfig(ConfigBase):
 
     UNSEEN: ClassVar = frozenset({"device", "batch"})
     """The settings on which no embedding depends, but for rounding."""
+
+    @property
+    def settled(self) -> Self:
+        """The same, of a folder by its full path: another process has another working folder."""
+        folder = folder_of(self.model)
+        return self.model_copy(update={"model": str(folder.resolve())}) if folder else self
 
 
 def load_embedder(config: EmbeddingConfig) -> Embedder:

@@ -1,7 +1,6 @@
 """The table `embeddings`: each table that is embedded has its own, so that a new round's rows alone are embedded."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -16,9 +15,10 @@ from schemas.tables import EMBEDDINGS
 from tasks.alive import ID
 from tasks.embed.model import Embedder, EmbeddingConfig, load_embedder
 from tasks.engines.revision import revision_of
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.rows import positions
+from tasks.shards import Shared
 
 STAGE: Final = "embed"
 VERSION: Final = "1"
@@ -30,9 +30,16 @@ def embed(lake: Lake, refs: Sequence[Ref], column: str, config: EmbeddingConfig)
     Raises:
         EngineError: there is no such model, or it cannot be loaded.
     """
-    work = _Work(lake, column, config)
+    model = config.model, revision_of(config.model, config.revision)
+    settings = {"model": config.model, "revision": model[1], "column": column}
+    embedder = Shared(load_embedder, config.settled)
+
+    def run(ref: Ref) -> Tables:
+        stage = Stage(name=STAGE, version=VERSION, config=settings, inputs=(ref,), tables=("embeddings",))
+        return lake.run(stage, lambda: lake.mapped([ref], _embedded, ref.table, column, model, embedder))
+
     with reported(STAGE, lake.row_count(refs)):
-        return joined(*(lake.run(work.stage(ref), partial(work.parts, ref)) for ref in refs))
+        return joined(*map(run, refs))
 
 
 def vectors_of(ids: "pa.ChunkedArray[pa.StringScalar]", embeddings: pa.Table) -> NDArray[np.float32]:
@@ -53,28 +60,12 @@ def vectors_of(ids: "pa.ChunkedArray[pa.StringScalar]", embeddings: pa.Table) ->
     return values.reshape(len(embeddings), max(lengths, default=0))[places]
 
 
-class _Work:
-    """What is done to each part; the model is loaded when the first one must be made."""
-
-    def __init__(self, lake: Lake, column: str, config: EmbeddingConfig) -> None:
-        self._lake, self._column, self._config = lake, column, config
-        self._revision = revision_of(config.model, config.revision)
-        self._embedder: Embedder | None = None
-
-    def stage(self, ref: Ref) -> Stage:
-        settings = {"model": self._config.model, "revision": self._revision, "column": self._column}
-        return Stage(name=STAGE, version=VERSION, config=settings, inputs=(ref,), tables=("embeddings",))
-
-    def parts(self, ref: Ref) -> Iterator[Make]:
-        return (partial(self._part, ref, index) for index in range(self._lake.part_count(ref)))
-
-    def _part(self, ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        rows = self._lake.read_part(ref, index)
-        self._embedder = self._embedder or load_embedder(self._config)
-        vectors = self._embedder([str(text) for text in rows[self._column].to_pylist()]).astype(np.float32)
-        made = _table(ref.table, rows[ID[ref.table]], vectors, (self._config.model, self._revision))
-        watcher().advanced(STAGE, len(rows))
-        return {"embeddings": made}
+def _embedded(
+    rows: pa.Table, table: str, column: str, model: tuple[str, str | None], embedder: Shared[Embedder]
+) -> Mapping[str, pa.Table]:
+    vectors = embedder()([str(text) for text in rows[column].to_pylist()]).astype(np.float32)
+    watcher().advanced(STAGE, len(rows))
+    return {"embeddings": _table(table, rows[ID[table]], vectors, model)}
 
 
 def _table(

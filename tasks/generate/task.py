@@ -1,7 +1,6 @@
 """Prefect's side of generating."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -9,7 +8,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from schemas.refs import Ref, Stage, Tables, joined
+from schemas.refs import Stage, Tables, joined
 from tasks.alive import alive
 from tasks.engines.flight import Streams
 from tasks.generate import screen as screening
@@ -106,7 +105,8 @@ def _screened(lake: Lake, traces: Tables, config: GenerateConfig) -> Tables:
         tables=("dropped",),
     )
 
-    def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        return {"dropped": screening.screen(lake.read_part(ref, index), config)}
+    return lake.run(stage, lambda: lake.mapped(traces["traces"], _fit, config))
 
-    return lake.run(stage, lambda: (partial(part, *place) for place in lake.places(traces["traces"])))
+
+def _fit(traces: pa.Table, config: GenerateConfig) -> Mapping[str, pa.Table]:
+    return {"dropped": screening.screen(traces, config)}

@@ -14,9 +14,10 @@ from schemas.refs import Ref, Stage, Tables, added, joined
 from schemas.tables import Status
 from tasks.asking import Question, ask
 from tasks.engines.flight import Streams
-from tasks.lake import Lake, Make
+from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.references import with_references
+from tasks.shards import Shared
 from tasks.verify import filtering
 from tasks.verify.gold import drop_bad_references
 from tasks.verify.majority import MAJORITY, VOTING, MajorityConfig, vote, with_origin
@@ -40,6 +41,15 @@ class _Session(NamedTuple):
     lake: Lake
     config: VerifyConfig
     pool: WorkerPool
+
+
+class _Known(NamedTuple):
+    """What a verifier goes by, beside the traces."""
+
+    problems: pa.Table
+    references: pa.Table
+    judged: "pa.Array[pa.StringScalar]"
+    """The traces that those before it have judged."""
 
 
 @task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, persist_result=False)
@@ -204,26 +214,28 @@ def _verdicts(session: _Session, rounds: Sequence[Tables]) -> list[Tables]:
 def _by(name: str, session: _Session, tables: Tables) -> Tables:
     """One verifier's verdicts on the traces that none of those before it has judged."""
     lake, config, pool = session
+    known = Shared(_known, lake, {kind: tables.get(kind, ()) for kind in ("problems", "references", "verdicts")})
+    stage = _stage(STAGE, ("verdicts",), tables, alone(config, name))
+    return lake.run(stage, lambda: lake.mapped(tables.get("traces", ()), _judged, known, config, pool, name))
 
-    def parts() -> Iterator[Make]:
-        references = lake.rows(tables, "references")
-        problems = with_references(lake.rows(tables, "problems"), references)
-        before = lake.rows(tables, "verdicts", ["trace_id", "status"])
-        judged = before.filter(pc.is_in(before["status"], value_set=_JUDGED))["trace_id"].combine_chunks()
 
-        def part(ref: Ref, index: int) -> Mapping[str, pa.Table]:
-            traces = lake.read_part(ref, index)
-            left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
-            return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
+def _known(lake: Lake, tables: Tables) -> _Known:
+    references = lake.rows(tables, "references")
+    before = lake.rows(tables, "verdicts", ["trace_id", "status"])
+    judged = before.filter(pc.is_in(before["status"], value_set=_JUDGED))["trace_id"].combine_chunks()
+    return _Known(with_references(lake.rows(tables, "problems"), references), references, judged)
 
-        return (partial(part, *place) for place in lake.places(tables.get("traces", ())))
 
-    return lake.run(_stage(STAGE, ("verdicts",), tables, alone(config, name)), parts)
+def _judged(
+    traces: pa.Table, known: Shared[_Known], config: VerifyConfig, pool: WorkerPool, name: str
+) -> Mapping[str, pa.Table]:
+    problems, references, judged = known()
+    left = traces.filter(pc.invert(pc.is_in(traces["trace_id"], value_set=judged)))
+    return {"verdicts": with_origin(verify_traces(problems, left, config, pool, name), left, references)}
 
 
 def _filtered(lake: Lake, config: VerifyConfig, tables: Tables) -> Tables:
-    filters = filtering.build(config.filters)
-    versions = "; ".join(f"{name} {one.version}" for name, one in filters.items())
+    versions = "; ".join(f"{name} {one.version}" for name, one in filtering.build(config.filters).items())
     stage = Stage(
         name=FILTERS,
         version=f"{VERSION}; {versions}",
@@ -232,17 +244,17 @@ def _filtered(lake: Lake, config: VerifyConfig, tables: Tables) -> Tables:
         tables=("dropped",),
     )
 
-    def part(problems: pa.Table, ref: Ref, index: int) -> Mapping[str, pa.Table]:
-        traces = lake.read_part(ref, index)
-        dropped = filtering.filtered(problems, traces, filters)
-        watcher().advanced(FILTERS, traces.num_rows)
-        return {"dropped": dropped}
+    known = Shared(_known, lake, {"problems": tables["problems"]})
+    filters = Shared(filtering.build, config.filters)
+    return lake.run(stage, lambda: lake.mapped(tables.get("traces", ()), _faulty, known, filters))
 
-    def parts() -> Iterator[Make]:
-        problems = lake.rows(tables, "problems")
-        return (partial(part, problems, *place) for place in lake.places(tables.get("traces", ())))
 
-    return lake.run(stage, parts)
+def _faulty(
+    traces: pa.Table, known: Shared[_Known], filters: Shared[dict[str, filtering.Filter]]
+) -> Mapping[str, pa.Table]:
+    dropped = filtering.filtered(known().problems, traces, filters())
+    watcher().advanced(FILTERS, traces.num_rows)
+    return {"dropped": dropped}
 
 
 def _gold(session: _Session, tables: Tables) -> Tables:
