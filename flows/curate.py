@@ -10,6 +10,7 @@ from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
+from flows.slots import slot
 from flows.verdicts import replies_before, rewritten, verdicts
 from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
 from tasks.dedupe.task import dedupe_problems
@@ -33,7 +34,7 @@ def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) 
     """
     config = resolve(recipe, overrides, CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with logged(), Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))

@@ -5,7 +5,7 @@ as it is; a round that was cut off is gone on with.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from prefect import flow, get_run_logger
 
@@ -13,7 +13,9 @@ from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.sample import Asked, Tools, sample_by_workers
 from flows.sift import sifted
+from flows.slots import slot
 from flows.verdicts import rewritten, verdicts
 from schemas.errors import LakeError
 from schemas.refs import ReleaseManifest, Tables, added, joined
@@ -40,13 +42,6 @@ GROWING: Final = _SAMPLING | JUDGING | REWRITING | SCORING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
-class Tools(NamedTuple):
-    """What lasts for a whole run: engines and workers stay warm."""
-
-    models: Models
-    live: LiveVerifier
-
-
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
     recipe: str,
@@ -71,8 +66,9 @@ def refresh(
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
     with logged():
-        with Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
+        with Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
+            tools = Tools(models, live, Asked(recipe, tuple(overrides)))
+            tables, summary = _rounds(store, config, tools, target_accepted if sample else 0)
         return publish(store, config, tables, summary)
 
 
@@ -112,6 +108,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     if not goal.reached:
         unfit = added(twins, decontaminate(store, unsampled, config.decontaminate, tools.models))
         kept = added(rounds, [{"dropped": one["dropped"]} for one in unfit])
+        sample_by_workers(store, config, kept, tools, goal)
         rounds = added(rounds, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))

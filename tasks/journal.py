@@ -1,7 +1,9 @@
 """Rows that cannot be made again: on disk as they come, so that a crash loses none that was stored.
 
 While a stage is under way its rows lie in `<lake>/<table>/<key>/journal-<index>-<digest>.parquet`, a file for every
-batch. When all have come they are written again as large parts with a manifest, and the journal goes.
+batch. When all have come they are written again as large parts with a manifest, and the journal goes. Any number of
+processes may write one journal at once, on any machine: files of equal number differ by their digest, and no file is
+written twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +19,9 @@ from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, read_entry, wr
 
 PART_BYTES: Final = 64 * 2**20
 """Journal files are joined to parts of about this size."""
+
+Rest = Callable[[Mapping[int, Iterator[pa.Table]]], Iterable[tuple[int, pa.Table]]]
+"""Told by each unfinished stage's position what is stored of it, yields batches with the position of their stage."""
 
 
 def collect(lake: Lake, stage: Stage, rest: Callable[[Iterator[pa.Table]], Iterable[pa.Table]]) -> Tables:
@@ -34,27 +39,17 @@ def collect(lake: Lake, stage: Stage, rest: Callable[[Iterator[pa.Table]], Itera
     return tables
 
 
-def collect_each(
-    lake: Lake,
-    stages: Sequence[Stage],
-    rest: Callable[[Mapping[int, Iterator[pa.Table]]], Iterable[tuple[int, pa.Table]]],
-) -> list[Tables]:
-    """The same for several stages at once, whose rows come mixed.
-
-    `rest` is told, by each unfinished stage's position, what is stored of it, and yields batches with the position of
-    the stage that they belong to. It is not called if all stages are whole.
+def collect_each(lake: Lake, stages: Sequence[Stage], rest: Rest) -> list[Tables]:
+    """The same for several stages at once, whose rows come mixed. `rest` is not called if all stages are whole.
 
     Raises:
         LakeError: the lake cannot be written.
         SchemaError: a batch breaks its table's contract.
     """
-    missing = {at: ref for at, ref in enumerate(map(_output, stages)) if not lake.whole(ref)}
-    stored = {at: _opened(lake, ref) for at, ref in missing.items()}
-    following = {at: 1 + max((entry.number for entry in those), default=-1) for at, those in stored.items()}
-    for at, batch in rest({at: _read(lake, missing[at], those) for at, those in stored.items()}) if missing else ():
-        rows = conform(batch, TABLES[missing[at].table], at=stages[at].name)
-        write_part(lake.storage, missing[at].path, following[at], rows, kind=JOURNAL)
-        following[at] += 1
+    missing = reopened(lake, stages)
+    if missing:
+        for _ in _written(lake, stages, missing, rest):
+            pass
     for at, ref in missing.items():
         if not lake.whole(ref):
             lake.finish(ref, stages[at], list(_joined(lake, ref)))
@@ -63,20 +58,53 @@ def collect_each(
     return [stage.outputs for stage in stages]
 
 
+def add_each(lake: Lake, stages: Sequence[Stage], rest: Rest) -> None:
+    """Write rows of stages that another process collects into their journals, until `rest` or that process is done.
+
+    Raises:
+        LakeError: the lake cannot be written.
+        SchemaError: a batch breaks its table's contract.
+    """
+    missing = {at: ref for at, ref in enumerate(map(_output, stages)) if lake.manifest(ref) is None}
+    for at in _written(lake, stages, missing, rest) if missing else ():
+        if lake.manifest(missing[at]) is not None:
+            return
+
+
+def reopened(lake: Lake, stages: Sequence[Stage]) -> dict[int, Ref]:
+    """Where those of the stages are, by position, that are not whole; what was damaged of them is a journal again."""
+    missing = {at: ref for at, ref in enumerate(map(_output, stages)) if not lake.whole(ref)}
+    for ref in missing.values():
+        lake.storage.sweep(ref.path)
+        _reopen(lake, ref, lake.manifest(ref))
+    return missing
+
+
+def arrived(lake: Lake, ref: Ref, known: set[str]) -> Iterator[pa.Table]:
+    """The batches of a table's journal whose files `known` does not name; then it does."""
+    for entry in entries(lake.storage, ref.path, known):
+        known.add(entry.part.name)
+        yield read_entry(lake.storage, ref.path, entry)
+
+
+def _written(lake: Lake, stages: Sequence[Stage], missing: Mapping[int, Ref], rest: Rest) -> Iterator[int]:
+    """Have each batch on disk; yields the position of its stage."""
+    those = {at: entries(lake.storage, ref.path) for at, ref in missing.items()}
+    following = {at: 1 + max((entry.number for entry in some), default=-1) for at, some in those.items()}
+    for at, batch in rest({at: _read(lake, missing[at], some) for at, some in those.items()}):
+        rows = conform(batch, TABLES[missing[at].table], at=stages[at].name)
+        write_part(lake.storage, missing[at].path, following[at], rows, kind=JOURNAL)
+        following[at] += 1
+        yield at
+
+
 def _output(stage: Stage) -> Ref:
     ((ref,),) = stage.outputs.values()
     return ref
 
 
-def _opened(lake: Lake, ref: Ref) -> list[Entry]:
-    """A table's journal, ready to be gone on with."""
-    lake.storage.sweep(ref.path)
-    _reopen(lake, ref, lake.manifest(ref))
-    return entries(lake.storage, ref.path)
-
-
-def _read(lake: Lake, ref: Ref, stored: Sequence[Entry]) -> Iterator[pa.Table]:
-    return (read_entry(lake.storage, ref.path, entry) for entry in stored)
+def _read(lake: Lake, ref: Ref, those: Sequence[Entry]) -> Iterator[pa.Table]:
+    return (read_entry(lake.storage, ref.path, entry) for entry in those)
 
 
 def _reopen(lake: Lake, ref: Ref, manifest: Manifest | None) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -48,9 +48,12 @@ def sound_parts(storage: Storage, folder: str) -> dict[int, Part]:
     return sound
 
 
-def entries(storage: Storage, folder: str) -> list[Entry]:
-    """The files of a folder's journal that match the digest in their name, in order; others are removed."""
-    return list(_sound(storage, folder, JOURNAL))
+def entries(storage: Storage, folder: str, known: Collection[str] = ()) -> list[Entry]:
+    """The files of a folder's journal that match the digest in their name, in order; others are removed.
+
+    Those whose names are `known` are left out, unread.
+    """
+    return list(_sound(storage, folder, JOURNAL, known))
 
 
 def read_entry(storage: Storage, folder: str, entry: Entry) -> pa.Table:
@@ -70,9 +73,10 @@ def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:
         storage.write(f"{folder}/{JOURNAL}{part.name.removeprefix(PART)}", data)
 
 
-def _sound(storage: Storage, folder: str, kind: str) -> Iterator[Entry]:
+def _sound(storage: Storage, folder: str, kind: str, known: Collection[str] = ()) -> Iterator[Entry]:
     for name in storage.names(folder):
-        data = storage.read(f"{folder}/{name}") if name.startswith(f"{kind}-") else None
+        wanted = name.startswith(f"{kind}-") and name not in known
+        data = storage.read(f"{folder}/{name}") if wanted else None
         if data is None:
             continue
         digest = hashlib.sha256(data).hexdigest()

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -29,6 +29,12 @@ class ModelConfig(ConfigBase):
     engine: dict[str, dict[str, Any]] = Field(
         default={"transformers": {}}, description="one kind with its settings; a bare `vllm` is `vllm: {}`"
     )
+    slot: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a concurrency limit of Prefect's server, such as `gpu`: while this engine runs the run holds one "
+        "slot of it, and its engines that name the same limit share that one; the engine starts once one is free",
+    )
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -45,6 +51,15 @@ class ModelConfig(ConfigBase):
         return value
 
 
+Slots = Callable[[str], AbstractAsyncContextManager[None]]
+"""By the name of a limit, what waits for a slot of it, and holds it until the block ends."""
+
+
+def _free(_name: str) -> AbstractAsyncContextManager[None]:
+    """Where nobody counts slots, there is always one."""
+    return nullcontext()
+
+
 class Models:
     """Engines by the names a recipe gives its models; `with` ends every engine that was started, whatever happened.
 
@@ -53,11 +68,14 @@ class Models:
         PluginError: there is no such kind of engine.
     """
 
-    def __init__(self, configs: Mapping[str, ModelConfig]) -> None:
+    def __init__(self, configs: Mapping[str, ModelConfig], slots: Slots = _free) -> None:
+        self._configs = configs
+        self._slots = slots
         self._engines = {name: _build(name, config) for name, config in configs.items()}
         self._runner = asyncio.Runner()
         self._starting: dict[str, asyncio.Task[Engine]] = {}
         self._started: dict[str, Engine] = {}
+        self._held: dict[str, asyncio.Task[None]] = {}
         self._ends = AsyncExitStack()
         self._streams: WeakSet[Generator[Any, None, None]] = WeakSet()
 
@@ -68,11 +86,22 @@ class Models:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for stream in list(self._streams):
-                stream.close()
-            self._runner.run(self._end())
+            self._stop()
         finally:
             self._runner.close()
+
+    def rest(self) -> None:
+        """End every engine, and give its slot back; whoever asks a model again starts its engine anew."""
+        started = set(self._starting)
+        self._stop()
+        self._engines |= {name: _build(name, self._configs[name]) for name in started}
+        for known in (self._starting, self._started, self._held):
+            known.clear()
+
+    def _stop(self) -> None:
+        for stream in list(self._streams):
+            stream.close()
+        self._runner.run(self._end())
 
     def identity(self, name: str) -> Identity:
         """The model and its template; the engine need not run. A folder goes by its own name, without its path.
@@ -123,15 +152,20 @@ class Models:
         return await asyncio.shield(self._starting[name])
 
     async def _enter(self, name: str, engine: Engine) -> Engine:
+        if slot := self._configs[name].slot:
+            if slot not in self._held:
+                self._held[slot] = asyncio.create_task(self._ends.enter_async_context(self._slots(slot)))
+            await asyncio.shield(self._held[slot])
         self._started[name] = await self._ends.enter_async_context(engine)
         # Else the collector halts the loop for seconds, to look through all that the libraries hold.
         gc.freeze()
         return engine
 
     async def _end(self) -> None:
-        for task in self._starting.values():
+        tasks = [*self._starting.values(), *self._held.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         gc.unfreeze()
         await self._ends.aclose()
 
