@@ -70,8 +70,9 @@ def open_(
 ) -> None:
     """Put the queue of a recipe's newest run before reviewers; an open batch gets what it lacks."""
     with opened(db) as database:
+        from flows.kinds import configured
         from flows.queued import settings_of
-        from flows.review import configured, open_review
+        from flows.review import open_review
 
         settings_of(configured(recipe, settings))
         batch = _watched(lambda: open_review(recipe, lake, settings, name))

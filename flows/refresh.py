@@ -10,6 +10,7 @@ from typing import Final
 from prefect import flow, get_run_logger
 
 from flows.config import RefreshConfig
+from flows.forms import RefreshSettings, SamplingRecipe, Target
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
@@ -44,26 +45,29 @@ GROWING: Final = _SAMPLING | JUDGING | REWRITING | SCORING
 
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
-    recipe: str,
+    recipe: SamplingRecipe,
     lake: str = "data/lake",
     overrides: Sequence[str] = (),
-    target_accepted: int | None = None,
+    target_accepted: Target = None,
     sample: bool = True,  # noqa: FBT001, FBT002 - a switch on Prefect's form
+    settings: RefreshSettings = RefreshSettings(),  # noqa: B008 - frozen
 ) -> ReleaseManifest:
     """Add to a recipe's data set and publish it.
 
     Args:
-        recipe: A name in data/recipes/, or a path to a recipe.
-        lake: A folder or an fsspec URL.
-        overrides: Settings that differ from the recipe's, each as `key.key=value`.
+        recipe: A bundled recipe, or one of the folder TRACEMILL_RECIPES; in Python and on the command line also a path.
+        lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
+        overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
+            `verify.majority.share=0.6`; `*` stands for every entry. They come after `settings`.
         target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
         sample: Ask for new problems and traces. Without, what is there is curated again, as after a change of the
             verifiers, benchmarks or rules.
+        settings: What is other than the recipe says, in this run; what is left empty stays as the recipe has it.
 
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
     """
-    config = resolve(recipe, overrides, RefreshConfig)
+    config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
     with logged():
         with Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
