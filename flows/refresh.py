@@ -67,11 +67,12 @@ def refresh(
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
     """
-    config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
+    asked = Asked(recipe, (*settings.overrides(recipe), *overrides))
+    config = resolve(*asked, RefreshConfig)
     store = Lake(lake)
     with logged():
         with Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
-            tools = Tools(models, live, Asked(recipe, tuple(overrides)))
+            tools = Tools(models, live, asked)
             tables, summary = _rounds(store, config, tools, target_accepted if sample else 0)
         return publish(store, config, tables, summary)
 

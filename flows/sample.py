@@ -9,7 +9,6 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from prefect import flow
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from flows.config import RefreshConfig
 from flows.log import logged
-from flows.recipes import resolve
+from flows.recipes import lasting, resolve
 from flows.slots import slot
 from flows.spread import Job, send
 from schemas.base import ConfigBase
@@ -139,9 +138,8 @@ def _send(store: Lake, config: RefreshConfig, asked: Asked, plan: tuple[str, int
 
 def _job(store: Lake, run: str, asked: Asked, plan: tuple[str, int], share: int) -> Job:
     name, shares = plan
-    file = Path(asked.recipe)
     parameters: dict[str, Any] = {
-        "recipe": str(file.resolve()) if file.is_file() else asked.recipe,
+        "recipe": lasting(asked.recipe),
         "lake": store.storage.full("").rstrip("/") if store.storage.local else store.url,
         "overrides": list(asked.overrides),
         "plan": name,
