@@ -126,6 +126,7 @@ def _send(store: Lake, config: RefreshConfig, asked: Asked, plan: tuple[str, int
         for _ in range(_TRIES):
             jobs = [_job(store, config.name, asked, plan, share) for share in left]
             outcomes = send(DEPLOYMENT, jobs, config.machines.patience_s, counting)
+            counting()
             left = {share: why for share, why in zip(left, outcomes, strict=True) if why is not None}
             if not left:
                 return

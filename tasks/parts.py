@@ -56,14 +56,14 @@ def entries(storage: Storage, folder: str, known: Collection[str] = ()) -> list[
     return list(_sound(storage, folder, JOURNAL, known))
 
 
-def read_entry(storage: Storage, folder: str, entry: Entry) -> pa.Table:
-    """One file of a journal."""
+def read_entry(storage: Storage, folder: str, entry: Entry, columns: list[str] | None = None) -> pa.Table:
+    """One file of a journal, all columns or some."""
     data = storage.read(f"{folder}/{entry.part.name}")
     if data is None:
         raise LakeError(
             f"{storage.url}/{folder}/{entry.part.name} went away: another run finished the stage; run again"
         )
-    return pq.read_table(io.BytesIO(data))
+    return pq.read_table(io.BytesIO(data), columns=columns)
 
 
 def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:
