@@ -32,7 +32,6 @@ from tasks.verify.live import LiveVerifier
 
 DEPLOYMENT: Final = "sample/sample"
 _NEEDED: Final = ("problems", "dropped", "traces")
-_TRIES: Final = 2
 _BEAT_S: Final = 30.0
 
 
@@ -121,17 +120,13 @@ def sample_by_workers(store: Lake, config: RefreshConfig, rounds: Sequence[Table
 
 def _send(store: Lake, config: RefreshConfig, asked: Asked, plan: tuple[str, int], counting: "_Counting") -> None:
     name, shares = plan
-    left: dict[int, str | None] = dict.fromkeys(range(shares))
+    jobs = [_job(store, config.name, asked, plan, share) for share in range(shares)]
     try:
-        for _ in range(_TRIES):
-            jobs = [_job(store, config.name, asked, plan, share) for share in left]
-            outcomes = send(DEPLOYMENT, jobs, config.machines.patience_s, counting)
-            counting()
-            left = {share: why for share, why in zip(left, outcomes, strict=True) if why is not None}
-            if not left:
-                return
-        for share, why in left.items():
-            watcher().noted(f"share {share + 1} of {shares}: {why}; this run takes what is missing of it")
+        outcomes = send(DEPLOYMENT, jobs, config.machines.patience_s, counting)
+        counting()
+        for share, why in enumerate(outcomes):
+            if why is not None:
+                watcher().noted(f"share {share + 1} of {shares}: {why}; this run takes what is missing of it")
     finally:
         for path in (_path(name), *(_beat(name, share) for share in range(shares))):
             store.storage.remove(path)

@@ -61,7 +61,7 @@ class _Holding:
     def __init__(self, name: str, run: str | None) -> None:
         self._name = name
         self._holder = ConcurrencyLeaseHolder(type="flow_run", id=UUID(run)) if run else None
-        self._lease: UUID | None = None
+        self.lease: UUID | None = None
         self._over = threading.Event()
 
     def take(self) -> bool:
@@ -90,7 +90,7 @@ class _Holding:
                 f"slot {self._name}: Prefect's server has no limit of this name; "
                 f"`prefect gcl create {self._name} --limit 1`"
             )
-        self._lease = UUID(answer["lease_id"])
+        self.lease = UUID(answer["lease_id"])
         return True
 
     def state(self) -> str:
@@ -103,35 +103,35 @@ class _Holding:
         return f"waits for a slot of {self._name}: {limit.active_slots} of {limit.limit} taken"
 
     def keep(self) -> None:
-        """Renew the lease until the slot is given back; one that ran out while the server was away is taken anew."""
+        """Renew the lease from time to time, until the slot is given back."""
         while not self._over.wait(_RENEW_S):
-            try:
-                if self._lease is None:
-                    self.take()
-                else:
-                    self._renew(self._lease)
-            except (EngineError, HTTPStatusError, TransportError) as exc:
-                # The engine runs on: to end it would lose work, and the next try is due in a moment.
-                watcher().noted(f"slot {self._name}: cannot be renewed ({type(exc).__name__}), and is tried again")
+            self.renew()
 
-    def _renew(self, lease: UUID) -> None:
+    def renew(self) -> None:
+        """Renew the lease; one that ran out while the server was away is taken anew, as soon as a slot is free."""
         try:
+            if self.lease is None:
+                self.take()
+                return
             with get_client(sync_client=True) as client:
-                client.renew_concurrency_lease(lease, LEASE_S)
+                client.renew_concurrency_lease(self.lease, LEASE_S)
         except HTTPStatusError as exc:
-            if exc.response.status_code != HTTPStatus.GONE:
-                raise
-            self._lease = None
-            watcher().noted(f"slot {self._name}: was lost while the server was away, and is asked for again")
+            if exc.response.status_code == HTTPStatus.GONE:
+                self.lease = None
+            # The engine runs on: to end it would lose work, and the next try is due in a moment.
+            lost = "was lost while the server was away" if self.lease is None else f"cannot be renewed ({exc})"
+            watcher().noted(f"slot {self._name}: {lost}, and is asked for again")
+        except (EngineError, TransportError) as exc:
+            watcher().noted(f"slot {self._name}: cannot be renewed ({exc}), and is asked for again")
 
     def give_back(self, renewing: threading.Thread) -> None:
         """Let another run have it; what the server does not hear of runs out."""
         self._over.set()
         renewing.join()
-        if self._lease is None:
+        if self.lease is None:
             return
         try:
             with get_client(sync_client=True) as client:
-                client.release_concurrency_slots_with_lease(self._lease)
+                client.release_concurrency_slots_with_lease(self.lease)
         except (HTTPStatusError, TransportError) as exc:
             watcher().noted(f"slot {self._name}: runs out in a minute, for it cannot be given back ({exc})")

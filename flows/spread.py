@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
@@ -28,7 +29,7 @@ LOST_S: Final = 300.0
 """A run that gives no sign of life for so long went down with its machine."""
 _POLL_S: Final = 2.0
 _OPEN: Final = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
-_TAKEN: Final = {StateType.PENDING, StateType.RUNNING, StateType.CANCELLING}
+_MORE: Final = 1
 
 
 class Job(NamedTuple):
@@ -40,12 +41,42 @@ class Job(NamedTuple):
     """Of life: what it returns changes as long as the run goes on."""
 
 
+@dataclass
+class _Sent:
+    """A job, and the run that does it now."""
+
+    job: Job
+    run: UUID
+    more: int
+    """So many more runs it may have."""
+    sign: object
+    heard: float = field(default_factory=time.monotonic)
+    over: bool = False
+    why: str | None = None
+
+    def look(self, state: State | None) -> bool:
+        """See what became of the run; whether a worker has it."""
+        if state is None or state.is_scheduled():
+            return False
+        if state.is_final():
+            self.over = True
+            self.why = None if state.is_completed() else f"{state.name}: {state.message or 'no reason given'}"
+            return True
+        before, self.sign = self.sign, self.job.sign()
+        if before != self.sign:
+            self.heard = time.monotonic()
+        elif time.monotonic() - self.heard > LOST_S:
+            self.over, self.why = True, f"no sign of life for {LOST_S / 60:.0f} minutes"
+        return True
+
+
 def send(deployment: str, jobs: Sequence[Job], patience_s: float, meanwhile: Callable[[], None]) -> list[str | None]:
     """Run a deployment once for each job, all at once; says why each did not complete, None where it did.
 
     They show as children of the flow run that calls this. Runs that are open already with the same parameters, as a
-    caller that was killed leaves them, are taken over. Those that no worker takes, while none is at work and
-    `patience_s` goes by, are given up. However this ends, no run is left open. `meanwhile` is called every two seconds.
+    caller that was killed leaves them, are taken over. A job whose run fails, or gives no sign of life, is sent once
+    more, at once. Those that no worker takes, while none is at work and `patience_s` goes by, are given up. However
+    this ends, no run is left open. `meanwhile` is called every two seconds.
 
     Raises:
         ServerError: this run has a Prefect server of its own, which has no workers.
@@ -54,9 +85,15 @@ def send(deployment: str, jobs: Sequence[Job], patience_s: float, meanwhile: Cal
     runs: list[UUID] = []
     try:
         there = _open_runs(deployment)
-        for job in jobs:
-            runs.append(_run(deployment, job, there))  # noqa: PERF401 - what was begun has to be known if one fails
-        return _watch(dict(zip(runs, jobs, strict=True)), patience_s, meanwhile)
+
+        def begin(job: Job) -> UUID:
+            runs.append(_adopted(job, there) or _begin(deployment, job))
+            there.pop(runs[-1], None)
+            return runs[-1]
+
+        sent = [_Sent(job, begin(job), _MORE, job.sign()) for job in jobs]
+        _watch(sent, begin, patience_s, meanwhile)
+        return [one.why for one in sent]
     finally:
         _cancel(runs)
 
@@ -84,40 +121,35 @@ def _open_runs(deployment: str) -> dict[UUID, dict[str, Any]]:
     return {run.id: run.parameters for run in runs}
 
 
-def _run(deployment: str, job: Job, there: Mapping[UUID, Mapping[str, Any]]) -> UUID:
-    for run, parameters in there.items():
-        if all(parameters.get(name) == value for name, value in job.parameters.items()):
-            return run
+def _adopted(job: Job, there: Mapping[UUID, Mapping[str, Any]]) -> UUID | None:
+    same = (run for run, given in there.items() if all(given.get(name) == one for name, one in job.parameters.items()))
+    return next(same, None)
+
+
+def _begin(deployment: str, job: Job) -> UUID:
     begun = run_deployment(deployment, parameters=dict(job.parameters), flow_run_name=job.name, timeout=0)
     return cast("FlowRun", begun).id  # A coroutine only where an event loop is running.
 
 
-def _watch(jobs: Mapping[UUID, Job], patience_s: float, meanwhile: Callable[[], None]) -> list[str | None]:
-    signs = {run: (job.sign(), time.monotonic()) for run, job in jobs.items()}
-    lost: set[UUID] = set()
-    states: dict[UUID, State | None] = {}
+def _watch(
+    sent: Sequence[_Sent], again: Callable[[Job], UUID], patience_s: float, meanwhile: Callable[[], None]
+) -> None:
+    """Wait until all are over."""
     moved = time.monotonic()
-    while True:
+    while not all(one.over for one in sent):
         with suppress(TransportError):  # A server that is away comes back; the runs go on.
-            before, states = states, _states(list(jobs))
-            taken = [run for run, state in states.items() if state and state.type in _TAKEN and run not in lost]
-            if taken or states.keys() != before.keys():
+            states = _states([one.run for one in sent if not one.over])
+            if any([one.look(states.get(one.run)) for one in sent if not one.over]):  # noqa: C419 - look at each
                 moved = time.monotonic()
-            lost |= _silent([run for run in taken if _running(states[run])], jobs, signs)
-        if all(run in lost or _over(states.get(run)) for run in jobs) or time.monotonic() - moved > patience_s:
-            return [_why(states.get(run), lost=run in lost) for run in jobs]
+            for one in sent:
+                if one.over and one.why and one.more:
+                    one.run, one.heard = again(one.job), time.monotonic()
+                    one.more, one.over = one.more - 1, False
+        if time.monotonic() - moved > patience_s:
+            for one in sent:
+                one.over, one.why = True, one.why if one.over else "no worker took it"
         meanwhile()
         time.sleep(_POLL_S)
-
-
-def _silent(running: Sequence[UUID], jobs: Mapping[UUID, Job], signs: dict[UUID, tuple[object, float]]) -> set[UUID]:
-    """Those that have given no sign of life for too long; `signs` notes when each gave its last."""
-    now = time.monotonic()
-    for run in jobs:
-        sign = jobs[run].sign() if run in running else None
-        if run not in running or sign != signs[run][0]:
-            signs[run] = (sign, now)
-    return {run for run in running if now - signs[run][1] > LOST_S}
 
 
 def _states(runs: list[UUID]) -> dict[UUID, State | None]:
@@ -126,27 +158,10 @@ def _states(runs: list[UUID]) -> dict[UUID, State | None]:
     return {run.id: run.state for run in found}
 
 
-def _running(state: State | None) -> bool:
-    return state is not None and state.is_running()
-
-
-def _over(state: State | None) -> bool:
-    return state is not None and state.is_final()
-
-
-def _why(state: State | None, *, lost: bool) -> str | None:
-    """Why a run did not complete, in words."""
-    if state is None or state.is_scheduled():
-        return "no worker took it"
-    if lost:
-        return f"no sign of life for {LOST_S / 60:.0f} minutes"
-    return None if state.is_completed() else f"{state.name}: {state.message or 'no reason given'}"
-
-
 def _cancel(runs: Sequence[UUID]) -> None:
     """End those that are open: a worker ends what it runs, and what nobody runs is over at once."""
     with suppress(TransportError), get_client(sync_client=True) as client:
         for run, state in _states(list(runs)).items() if runs else ():
-            if not _over(state):
+            if state is None or not state.is_final():
                 with suppress(HTTPStatusError):
                     client.set_flow_run_state(run, Cancelling(message="The run that asked for it is over."))

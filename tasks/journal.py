@@ -173,4 +173,4 @@ def _gathered(lake: Lake, ref: Ref, those: Sequence[Entry]) -> Iterator[pa.Table
 def _once(table: pa.Table) -> pa.Table:
     """The first row of each id, the first column, sorted by it."""
     _, first = np.unique(np.asarray(table.column(0).to_pylist(), str), return_index=True)
-    return table.take(pa.array(first)).combine_chunks()
+    return table.take(first).combine_chunks()

@@ -100,7 +100,7 @@ def by_workers(recipe: str, lake: Path, *overrides: str) -> tuple[ReleaseManifes
         return refresh(recipe, str(lake), [*WORKERS, *overrides]), recorder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_two_shares_are_what_one_run_makes(
     given: str, alone: Made, sampling_worker: psutil.Process, tmp_path: Path
 ) -> None:
@@ -118,7 +118,7 @@ def test_two_shares_are_what_one_run_makes(
     assert len(runs_of(lake)) == 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_a_share_that_is_killed_is_sent_again_and_nothing_is_lost(
     given: str, alone: Made, sampling_worker: psutil.Process, tmp_path: Path
 ) -> None:
@@ -150,14 +150,6 @@ def sharing(worker: psutil.Process) -> Iterator[psutil.Process]:
                 yield one
         except psutil.NoSuchProcess:
             continue
-
-
-def test_a_target_is_shared_out(given: str, sampling_worker: psutil.Process, tmp_path: Path) -> None:
-    recorder = Recorder()
-    with watched_by(recorder):
-        release = refresh(given, str(tmp_path / "lake"), WORKERS, target_accepted=30)
-    assert release.summary.accepted >= 30
-    assert recorder.rows["generate"] == 0
 
 
 @pytest.fixture
@@ -204,10 +196,10 @@ def test_a_run_that_shows_no_life_is_given_up(
 ) -> None:
     """As when its machine went down: the server would call it running for ever."""
     monkeypatch.setattr("flows.spread.LOST_S", 0.0)
-    monkeypatch.setattr("flows.spread._running", lambda state: state is not None and not state.is_final())
     (why,) = send(DEPLOYMENT, [job(tmp_path, 0)], 60, lambda: None)
     assert why is not None
-    assert "no worker took it" in why or "no sign of life" in why
+    assert "no sign of life" in why
+    assert len(runs_of(tmp_path)) == 2
 
 
 @pytest.mark.parametrize(
@@ -244,6 +236,6 @@ def test_another_recipe_than_the_runs_own_is_refused(
 
     monkeypatch.setattr("flows.sample.send", worker)
     release, seen = by_workers(given, Path(lake), "generate.samplers.tiny.n=1")
-    assert len(plans) == 2
+    assert len(plans) == 1
     assert any("this run takes what is missing of it" in note for note in seen.notes)
     assert Lake(lake).row_count(release.tables["traces"]) == 12
