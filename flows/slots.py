@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -46,8 +47,9 @@ async def slot(name: str) -> AsyncIterator[None]:
             watcher().noted(await asyncio.to_thread(holding.state))
         waits = True
         await asyncio.sleep(_ASK_S)
-    # The loop only turns while a stage waits for its model: renewing takes a thread.
-    renewing = threading.Thread(target=holding.keep, name=f"slot {name}", daemon=True)
+    # The loop only turns while a stage waits for its model: renewing takes a thread. Prefect's settings are context.
+    context = copy_context()
+    renewing = threading.Thread(target=context.run, args=(holding.keep,), name=f"slot {name}", daemon=True)
     renewing.start()
     try:
         yield
