@@ -12,6 +12,7 @@ from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
+from flows.slots import slot
 from flows.verdicts import replies_before, rewritten, verdicts
 from flows.working import working
 from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
@@ -46,7 +47,7 @@ def curate(
     with (
         working(store, config, "curate") as log,
         shared(config.machines, store),
-        Models(config.models) as models,
+        Models(config.models, slot) as models,
         LiveVerifier(config.verify) as live,
     ):
         imported = joined(ingest(store, config.ingest), replies_before(store, config))

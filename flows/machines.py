@@ -30,3 +30,8 @@ class MachinesConfig(ConfigBase):
         description="so many runs of the deployment `sample` generate at once, each with an engine of its own, where "
         "workers take them; 1: the run itself generates",
     )
+    patience_s: float = Field(
+        default=300,
+        gt=0,
+        description="seconds after which a run takes the samples itself that no worker takes, while none is at work",
+    )

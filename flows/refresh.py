@@ -5,7 +5,7 @@ as it is; a round that was cut off is gone on with.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from prefect import flow, get_run_logger
 
@@ -15,7 +15,9 @@ from flows.forms import RefreshSettings, SamplingRecipe, Target
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
+from flows.sample import Asked, Tools, sample_by_workers
 from flows.sift import sifted
+from flows.slots import slot
 from flows.verdicts import rewritten, verdicts
 from flows.working import working
 from schemas.errors import LakeError
@@ -43,13 +45,6 @@ GROWING: Final = _SAMPLING | JUDGING | REWRITING | SCORING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 
 
-class Tools(NamedTuple):
-    """What lasts for a whole run: engines and workers stay warm."""
-
-    models: Models
-    live: LiveVerifier
-
-
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
     recipe: SamplingRecipe,
@@ -74,11 +69,14 @@ def refresh(
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
     """
-    config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
+    asked = Asked(recipe, (*settings.overrides(recipe), *overrides))
+    config = resolve(*asked, RefreshConfig)
     store = Lake(lake)
     with working(store, config, "refresh") as log:
-        with shared(config.machines, store), Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
+        crew = shared(config.machines, store)
+        with crew, Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
+            tools = Tools(models, live, asked)
+            tables, summary = _rounds(store, config, tools, (target_accepted or None) if sample else 0)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 
 
@@ -118,6 +116,7 @@ def _round(store: Lake, config: RefreshConfig, before: Tables, tools: Tools, goa
     if not goal.reached:
         unfit = added(twins, decontaminate(store, unsampled, config.decontaminate, tools.models))
         kept = added(rounds, [{"dropped": one["dropped"]} for one in unfit])
+        sample_by_workers(store, config, kept, tools, goal)
         rounds = added(rounds, generate(store, kept, config.generate, tools.models, tools.live, goal))
     if config.witness:
         rounds = added(rounds, witness(store, rounds, config.witness, tools.models))

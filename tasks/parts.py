@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -53,19 +53,22 @@ def sound_part(storage: Storage, folder: str, index: int) -> Part | None:
     return next((part for _, part in _sound(storage, folder, f"{PART}-{index:05d}")), None)
 
 
-def entries(storage: Storage, folder: str) -> list[Entry]:
-    """The files of a folder's journal that match the digest in their name, in order; others are removed."""
-    return list(_sound(storage, folder, JOURNAL))
+def entries(storage: Storage, folder: str, known: Collection[str] = ()) -> list[Entry]:
+    """The files of a folder's journal that match the digest in their name, in order; others are removed.
+
+    Those whose names are `known` are left out, unread.
+    """
+    return list(_sound(storage, folder, JOURNAL, known))
 
 
-def read_entry(storage: Storage, folder: str, entry: Entry) -> pa.Table:
-    """One file of a journal."""
+def read_entry(storage: Storage, folder: str, entry: Entry, columns: list[str] | None = None) -> pa.Table:
+    """One file of a journal, all columns or some."""
     data = storage.read(f"{folder}/{entry.part.name}")
     if data is None:
         raise LakeError(
             f"{storage.url}/{folder}/{entry.part.name} went away: another run finished the stage; run again"
         )
-    return pq.read_table(io.BytesIO(data))
+    return pq.read_table(io.BytesIO(data), columns=columns)
 
 
 def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:
@@ -81,9 +84,10 @@ def forget(storage: Storage, folder: str) -> None:
     storage.remove_all([f"{folder}/{name}" for name in names if name.startswith(f"{JOURNAL}-")])
 
 
-def _sound(storage: Storage, folder: str, kind: str) -> Iterator[Entry]:
+def _sound(storage: Storage, folder: str, kind: str, known: Collection[str] = ()) -> Iterator[Entry]:
     for name in storage.names(folder):
-        data = storage.read(f"{folder}/{name}") if name.startswith(f"{kind}-") else None
+        wanted = name.startswith(f"{kind}-") and name not in known
+        data = storage.read(f"{folder}/{name}") if wanted else None
         if data is None:
             continue
         digest = hashlib.sha256(data).hexdigest()

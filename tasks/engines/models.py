@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -31,6 +31,12 @@ class ModelConfig(ConfigBase):
     engine: dict[str, dict[str, Any]] = Field(
         default={"transformers": {}}, description="one kind with its settings; a bare `vllm` is `vllm: {}`"
     )
+    slot: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a concurrency limit of Prefect's server, such as `gpu`: while this engine runs the run holds one "
+        "slot of it, and its engines that name the same limit share that one; the engine starts once one is free",
+    )
 
     price: Price | None = Field(default=None, description="what it costs, for the run's page; null: nobody knows")
 
@@ -49,6 +55,15 @@ class ModelConfig(ConfigBase):
         return value
 
 
+Slots = Callable[[str], AbstractAsyncContextManager[None]]
+"""By the name of a limit, what waits for a slot of it, and holds it until the block ends."""
+
+
+def _free(_name: str) -> AbstractAsyncContextManager[None]:
+    """Where nobody counts slots, there is always one."""
+    return nullcontext()
+
+
 class Models:
     """Engines by the names a recipe gives its models; `with` ends every engine that was started, whatever happened.
 
@@ -57,13 +72,16 @@ class Models:
         PluginError: there is no such kind of engine.
     """
 
-    def __init__(self, configs: Mapping[str, ModelConfig]) -> None:
+    def __init__(self, configs: Mapping[str, ModelConfig], slots: Slots = _free) -> None:
+        self._configs = configs
+        self._slots = slots
         self._engines = {name: _build(name, config) for name, config in configs.items()}
         self._runner = asyncio.Runner()
         self._starting: dict[str, asyncio.Task[Engine]] = {}
         self._started: dict[str, Engine] = {}
         self._since: dict[str, float] = {}
         self._used: dict[str, Usage] = {}
+        self._held: dict[str, asyncio.Task[None]] = {}
         self._ends = AsyncExitStack()
         self._streams: WeakSet[Generator[Any, None, None]] = WeakSet()
 
@@ -74,12 +92,8 @@ class Models:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            for stream in list(self._streams):
-                stream.close()
-            self._runner.run(self._end())
+            self._stop()
         finally:
-            self._used = self.used
-            self._since.clear()
             self._runner.close()
 
     @property
@@ -88,6 +102,23 @@ class Models:
         now = time.monotonic()
         up = {name: now - since for name, since in self._since.items()}
         return {name: used._replace(seconds=used.seconds + up.get(name, 0.0)) for name, used in self._used.items()}
+
+    def rest(self) -> None:
+        """End every engine, and give its slot back; whoever asks a model again starts its engine anew."""
+        started = set(self._starting)
+        self._stop()
+        self._engines |= {name: _build(name, self._configs[name]) for name in started}
+        for known in (self._starting, self._started, self._held):
+            known.clear()
+
+    def _stop(self) -> None:
+        try:
+            for stream in list(self._streams):
+                stream.close()
+            self._runner.run(self._end())
+        finally:
+            self._used = self.used
+            self._since.clear()
 
     def identity(self, name: str) -> Identity:
         """The model and its template; the engine need not run. A folder goes by its own name, without its path.
@@ -140,16 +171,22 @@ class Models:
         return await asyncio.shield(self._starting[name])
 
     async def _enter(self, name: str, engine: Engine) -> Engine:
-        self._since[name], self._used[name] = time.monotonic(), Usage()
+        if slot := self._configs[name].slot:
+            if slot not in self._held:
+                self._held[slot] = asyncio.create_task(self._ends.enter_async_context(self._slots(slot)))
+            await asyncio.shield(self._held[slot])
+        self._since[name] = time.monotonic()
+        self._used.setdefault(name, Usage())
         self._started[name] = await self._ends.enter_async_context(engine)
         # Else the collector halts the loop for seconds, to look through all that the libraries hold.
         gc.freeze()
         return engine
 
     async def _end(self) -> None:
-        for task in self._starting.values():
+        tasks = [*self._starting.values(), *self._held.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         gc.unfreeze()
         await self._ends.aclose()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from tasks.engines.flight import Streams
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.rollouts import Emit, Problem, Rollouts, Sampled
 from tasks.generate.screen import fault
+from tasks.ids import id_number
 from tasks.progress import watcher
 from tasks.text.steps import SPLITTER, split_column
 
@@ -35,6 +36,18 @@ class Goal:
         return self.target is not None and self.accepted >= self.target
 
 
+class Share(NamedTuple):
+    """Some of the problems, by the hashes of their ids, and the accepted traces that are wanted of them."""
+
+    goal: Goal
+    number: int = 0
+    of: int = 1
+
+    def has(self, problem: Problem) -> bool:
+        """Whether a problem belongs to it; each belongs to one of the `of` shares."""
+        return id_number(problem["problem_id"]) % self.of == self.number
+
+
 def sample(
     problems: Sequence[Problem], rollouts: Rollouts, models: Streams, config: GenerateConfig, goal: Goal
 ) -> Iterator[pa.Table]:
@@ -45,6 +58,8 @@ def sample(
     Raises:
         EngineError: a model cannot be loaded or reached; every trace that came before has been yielded.
     """
+    if goal.target is not None:
+        goal.accepted += sum(map(rollouts.finished, problems))
     waiting = (problem for problem in problems if not goal.reached and rollouts.wanted(problem))
     jobs = (partial(_take, problem, rollouts, goal) for problem in waiting)
     told = goal.accepted

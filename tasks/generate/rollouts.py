@@ -67,6 +67,12 @@ class Rollouts:
         """How many samples of a problem are still to be taken, at most."""
         return sum(trace_id not in self._stored for _, _, ids in self._due(problem) for trace_id in ids.values())
 
+    def finished(self, problem: Problem) -> int:
+        """How many of a problem's samples are right if all are stored that this round has of it, else 0."""
+        texts = [self._stored.get(one) for _, _, ids in self._due(problem) for one in ids.values()]
+        whole = [text for text in texts if text is not None]
+        return sum(self._live.accepted(problem, whole)) if whole and len(whole) == len(texts) else 0
+
     async def take(self, problem: Problem, emit: Emit) -> int:
         """Take a problem's missing samples, each emitted as it comes, and say how many of all of them are right."""
         due = list(self._due(problem))

@@ -1,8 +1,8 @@
 """Prefect's side of generating."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from prefect import task
@@ -13,9 +13,9 @@ from tasks.alive import alive
 from tasks.engines.flight import Streams
 from tasks.generate import screen as screening
 from tasks.generate.config import GenerateConfig
-from tasks.generate.generate import STAGE, VERSION, Goal, sample, stored_texts
+from tasks.generate.generate import STAGE, VERSION, Goal, Share, sample, stored_texts
 from tasks.generate.rollouts import Accepts, Problem, Rollouts
-from tasks.journal import collect_each
+from tasks.journal import add_each, arrived, collect_each, reopened
 from tasks.lake import Lake
 from tasks.progress import reported
 
@@ -29,41 +29,82 @@ def generate(
     A round holds problems, what has been dropped of them, and the traces that they have already. What is missing of
     all rounds is sampled together, so that no round waits for the end of another.
     """
+    stages = stages_of(lake, rounds, config, models)
+    found: list[Tables] = [{} for _ in rounds]
+    rest = _Rest(lake, [rounds[at] for at in stages], config, models, live, Share(goal))
+    for at, new in zip(stages, collect_each(lake, list(stages.values()), rest.take), strict=True):
+        if lake.row_count(new["traces"]) or not rounds[at].get("traces"):
+            found[at] = joined(new, _screened(lake, new, config))
+    return found
+
+
+@task(name="generate a share", task_run_name="generate a share", cache_policy=NO_CACHE, persist_result=False)
+def generate_share(
+    lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts, share: Share
+) -> None:
+    """Sample what is missing of a share of all rounds' problems, for the run that collects it by `generate`."""
+    stages = stages_of(lake, rounds, config, models)
+    rest = _Rest(lake, [rounds[at] for at in stages], config, models, live, share)
+    add_each(lake, list(stages.values()), rest.take)
+
+
+def stages_of(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams) -> dict[int, Stage]:
+    """The stages that take samples, by the positions of those rounds of which any may be missing."""
     identities = {name: list(models.identity(one.model)) for name, one in config.samplers.items()}
     settings = {
         "samplers": {name: one.model_dump(mode="json") for name, one in config.samplers.items()},
         "seed": config.seed,
         "models": identities,
     }
-    wanting = [at for at, one in enumerate(rounds) if not _settled(lake, one, settings)]
-    stages = [
-        Stage(
+    return {
+        at: Stage(
             name=STAGE,
             version=VERSION,
             config=settings,
-            inputs=(*rounds[at]["problems"], *rounds[at].get("dropped", ()), *rounds[at].get("traces", ())),
+            inputs=(*one["problems"], *one.get("dropped", ()), *one.get("traces", ())),
             tables=("traces",),
         )
-        for at in wanting
-    ]
+        for at, one in enumerate(rounds)
+        if not _settled(lake, one, settings)
+    }
 
-    def rest(stored: Mapping[int, Iterator[pa.Table]]) -> Iterable[tuple[int, pa.Table]]:
-        problems = {at: _alive(lake, rounds[wanting[at]]) for at in stored}
-        before = joined(*(rounds[wanting[at]] for at in stored))
-        ids = set(map(str, lake.rows(before, "traces", ["trace_id"])["trace_id"].to_pylist()))
-        texts = stored_texts(chain.from_iterable(stored.values()), config)
-        rollouts = Rollouts(config, models, live, texts, ids)
+
+def missing(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts) -> int:
+    """How many samples of these rounds are neither in a table nor in a journal; a damaged table is a journal again."""
+    stages = stages_of(lake, rounds, config, models)
+    refs = reopened(lake, list(stages.values()))
+    some = [rounds[at] for at in stages]
+    rest = _Rest(lake, some, config, models, live, Share(Goal()))
+    problems, rollouts = rest.plan({at: arrived(lake, ref, set()) for at, ref in refs.items()})
+    return sum(map(rollouts.wanted, chain.from_iterable(problems.values())))
+
+
+class _Rest(NamedTuple):
+    """What is not stored of some rounds."""
+
+    lake: Lake
+    rounds: Sequence[Tables]
+    config: GenerateConfig
+    models: Streams
+    live: Accepts
+    share: Share
+
+    def take(self, stored: Mapping[int, Iterator[pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
+        """Sample it; for `collect_each` and `add_each`."""
+        problems, rollouts = self.plan(stored)
         wanted = list(chain.from_iterable(problems.values()))
         round_of = {one["problem_id"]: at for at, those in problems.items() for one in those}
         with reported(STAGE, sum(map(rollouts.wanted, wanted))):
-            for table in sample(wanted, rollouts, models, config, goal):
+            for table in sample(wanted, rollouts, self.models, self.config, self.share.goal):
                 yield from _by_round(table, round_of)
 
-    found: list[Tables] = [{} for _ in rounds]
-    for at, new in zip(wanting, collect_each(lake, stages, rest), strict=True):
-        if lake.row_count(new["traces"]) or not rounds[at].get("traces"):
-            found[at] = joined(new, _screened(lake, new, config))
-    return found
+    def plan(self, stored: Mapping[int, Iterator[pa.Table]]) -> tuple[dict[int, list[Problem]], Rollouts]:
+        """The share's problems by their rounds' positions, and what is to be taken of them."""
+        problems = {at: list(filter(self.share.has, _alive(self.lake, self.rounds[at]))) for at in stored}
+        before = joined(*(self.rounds[at] for at in stored))
+        ids = set(map(str, self.lake.rows(before, "traces", ["trace_id"])["trace_id"].to_pylist()))
+        texts = stored_texts(chain.from_iterable(stored.values()), self.config)
+        return problems, Rollouts(self.config, self.models, self.live, texts, ids)
 
 
 def _settled(lake: Lake, one: Tables, settings: dict[str, Any]) -> bool:

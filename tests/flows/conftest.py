@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
@@ -19,6 +20,7 @@ Reply = Callable[[dict[str, Any]], Any]
 """From the body of a chat request to the response's."""
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+ROOT = Path(__file__).parents[2]
 RECIPE = """
 name: tiny
 description: A few sums.
@@ -133,3 +135,23 @@ def tracemill(prefect_server: str, tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def sampling_worker(prefect_server: str) -> Iterator[psutil.Process]:
+    """A worker that takes runs of the deployment `sample`, any number at once."""
+    environment = os.environ | {"PREFECT_API_URL": prefect_server, "PREFECT_CLI_PROMPT": "false", "PWD": str(ROOT)}
+    prefect = [sys.executable, "-m", "prefect"]
+    for command in (
+        ["work-pool", "create", "tracemill", "--type", "process", "--overwrite"],
+        ["deploy", "-n", "sample"],
+    ):
+        subprocess.run([*prefect, *command], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    command = [*prefect, "worker", "start", "--pool", "tracemill"]
+    with psutil.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as working:
+        yield working
+        working.terminate()
+        try:
+            working.wait(20)
+        except psutil.TimeoutExpired:  # A worker that is told to end while it tidies up after a run may hang.
+            working.kill()

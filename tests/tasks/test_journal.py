@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.conform import rows
 from schemas.errors import SchemaError
 from schemas.refs import Ref, Stage
 from schemas.tables import PERSONAS
-from tasks.journal import collect, collect_each
+from tasks.journal import add_each, arrived, collect, collect_each
 from tasks.lake import Lake
 
 STAGE = Stage(name="test", version="1", config={}, tables=("personas",))
@@ -130,7 +132,7 @@ import pyarrow as pa
 from schemas.conform import rows
 from schemas.refs import Stage
 from schemas.tables import PERSONAS
-from tasks.journal import collect, collect_each
+from tasks.journal import add_each, arrived, collect, collect_each
 from tasks.lake import Lake
 
 def rest(stored):
@@ -188,3 +190,50 @@ def test_rows_of_several_stages_come_mixed(lake: Lake) -> None:
     assert found == [["p0", "p1", "p2", "p3"], ["p7"], ["p0", "p1", "p2", "p3"]]
     assert collect_each(lake, stages, rest) == [stage.outputs for stage in stages]
     assert len(told) == 2
+
+
+@given(
+    orders=st.lists(st.permutations(range(10)), min_size=1, max_size=3), size=st.integers(1, 10), small=st.booleans()
+)
+def test_what_comes_of_a_journal_does_not_depend_on_who_wrote_what_when(
+    orders: list[list[int]], size: int, small: bool
+) -> None:
+    """Several writers, each with all rows in an order of its own, in files whose numbers are the same."""
+    lake = Lake(f"memory://{uuid.uuid4().hex}/lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.journal.PART_BYTES", 1 if small else 2**20)
+        for order in orders:
+            batches = [(0, batch(*order[start : start + size])) for start in range(0, 10, size)]
+            add_each(lake, [STAGE], lambda stored, those=batches: those)  # type: ignore[misc]
+        collect(lake, STAGE, lambda stored: ())
+    assert ids(lake) == [f"p{one}" for one in range(10)]
+    assert lake.read(REF).equals(batch(*range(10)))
+
+
+def test_writers_that_know_nothing_of_each_other_lose_nothing(lake: Lake) -> None:
+    known: set[str] = set()
+
+    def both(stored: Mapping[int, Iterator[pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
+        yield 0, batch(1)
+        add_each(lake, [STAGE], lambda stored: [(0, batch(2))])
+        yield 0, batch(3)
+
+    add_each(lake, [STAGE], both)
+    assert sorted(str(one) for table in arrived(lake, REF, known) for one in table["persona_id"].to_pylist()) == [
+        "p1",
+        "p2",
+        "p3",
+    ]
+    assert list(arrived(lake, REF, known)) == []
+    assert lake.manifest(REF) is None
+
+
+def test_nothing_is_added_to_a_table_that_another_has_finished(lake: Lake) -> None:
+    def late(stored: Mapping[int, Iterator[pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
+        collect(lake, STAGE, Rest())
+        yield 0, batch(11)
+        raise AssertionError("it went on")
+
+    add_each(lake, [STAGE], late)
+    add_each(lake, [STAGE], late)
+    assert ids(lake) == [f"p{one}" for one in range(10)]

@@ -1,7 +1,8 @@
 """Models by name: engines start once, when asked, and always end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -170,3 +171,45 @@ def test_what_was_asked_is_counted_and_costs(diary: list[str]) -> None:
     assert models.used["first"].seconds == used.seconds > 0
     assert used._replace(seconds=2.0).cost(price) == pytest.approx(2.0 + (3 * 2 + 3 * 4) / 1e6)
     assert used.cost(Price()) == 0
+
+
+def test_engines_rest_and_start_anew_when_asked_again(diary: list[str]) -> None:
+    with Models({"a": config("a"), "idle": config("idle")}) as models:
+        list(models.stream([asking(models, "a", "x")]))
+        models.rest()
+        assert diary == ["a starts", "a ends"]
+        assert [one.text for one in next(models.stream([asking(models, "a", "y")]))] == ["y"]
+    assert diary == ["a starts", "a ends"] * 2
+
+
+def test_engines_that_name_one_slot_share_it_and_give_it_back_last(diary: list[str]) -> None:
+    @asynccontextmanager
+    async def slot(name: str) -> AsyncIterator[None]:
+        diary.append(f"{name} taken")
+        yield
+        diary.append(f"{name} free")
+
+    configs = {name: config(name).model_copy(update={"slot": "gpu"}) for name in "ab"}
+    with Models(configs, slot) as models:
+        assert diary == []
+        list(models.stream([asking(models, "a", "x"), asking(models, "b", "x")]))
+        models.rest()
+        list(models.stream([asking(models, "a", "x")]))
+    assert [diary[0], diary[5]] == ["gpu taken", "gpu free"]
+    assert sorted(diary[1:5]) == ["a ends", "a starts", "b ends", "b starts"]
+    assert diary[6:] == ["gpu taken", "a starts", "a ends", "gpu free"]
+
+
+def test_whoever_waits_for_a_slot_holds_up_no_other_engine_and_can_be_stopped(diary: list[str]) -> None:
+    @asynccontextmanager
+    async def never(name: str) -> AsyncIterator[None]:
+        try:
+            await asyncio.Event().wait()
+            yield
+        finally:
+            diary.append(f"{name} given up")
+
+    with Models({"a": config("a").model_copy(update={"slot": "gpu"}), "b": config("b")}, never) as models:
+        stream = models.stream([asking(models, "a", "x"), asking(models, "b", "x")], every_s=0.1)
+        assert [one.text for one in next(stream)] == ["x"]
+    assert diary == ["b starts", "gpu given up", "b ends"]

@@ -11,7 +11,7 @@ from schemas.errors import EngineError
 from tasks.engines.contract import Completion, Request
 from tasks.engines.flight import Streams
 from tasks.generate.config import GenerateConfig
-from tasks.generate.generate import Goal, sample, stored_texts
+from tasks.generate.generate import Goal, Share, sample, stored_texts
 from tasks.generate.rollouts import Accepts, Rollouts
 from tasks.generate.screen import screen
 
@@ -155,3 +155,22 @@ def test_unusable_texts_are_stored_and_never_accepted(told: Told, live: Accepts,
     table = pa.concat_tables(run(problems[:1], told(lambda _: "and + 1" * 300), live, config(), goal=goal))
     assert goal.accepted == 0
     assert screen(table, config())["reason"].to_pylist() == ["goes in circles"] * 3
+
+
+@pytest.mark.parametrize("of", [1, 2, 7])
+def test_each_problem_belongs_to_one_share(problems: Problems, of: int) -> None:
+    owners = Counter(
+        one["problem_id"] for number in range(of) for one in problems if Share(Goal(), number, of).has(one)
+    )
+    assert owners == {one["problem_id"]: 1 for one in problems}
+
+
+def test_what_is_stored_of_finished_problems_counts_towards_a_target(
+    told: Told, live: Accepts, problems: Problems
+) -> None:
+    models = told(right)
+    stored = run(problems[:5], models, live, config())
+    before = len(models.asked)
+    goal = Goal(15)
+    assert run(problems, models, live, config(), stored=stored, goal=goal) == []
+    assert (goal.accepted, len(models.asked)) == (15, before)

@@ -1,0 +1,214 @@
+"""Generation by several workers: each takes a share of the problems with an engine of its own, into one journal.
+
+The run that wants the samples writes a plan into the lake, has each share taken by a run of the deployment `sample`,
+and then generates as it would alone: it finds what is stored, takes what is missing and finishes the table.
+"""
+
+import hashlib
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from prefect import flow
+from pydantic import Field
+
+from flows.config import RefreshConfig
+from flows.recipes import lasting, resolve
+from flows.slots import slot
+from flows.spread import Job, send
+from flows.working import working
+from schemas.base import ConfigBase
+from schemas.errors import LakeError, RecipeError
+from schemas.refs import Tables
+from tasks.engines.models import Models
+from tasks.generate.generate import STAGE, Goal, Share
+from tasks.generate.task import generate_share, missing, stages_of
+from tasks.journal import arrived
+from tasks.lake import Lake
+from tasks.progress import reported, watcher
+from tasks.verify.live import LiveVerifier
+
+DEPLOYMENT: Final = "sample/sample"
+_NEEDED: Final = ("problems", "dropped", "traces")
+_BEAT_S: Final = 30.0
+
+
+class Asked(NamedTuple):
+    """What a run was asked for: its recipe, and what differs from it."""
+
+    recipe: str
+    overrides: tuple[str, ...]
+
+
+class Tools(NamedTuple):
+    """What lasts for a whole run: engines and workers stay warm."""
+
+    models: Models
+    live: LiveVerifier
+    asked: Asked
+
+
+class Plan(ConfigBase):
+    """What the runs of `sample` share out among them; a file of the lake, named by its digest."""
+
+    rounds: tuple[Tables, ...] = Field(description="the problems, what was dropped of them, and their traces so far")
+    keys: tuple[str, ...] = Field(description="of the stages that the samples belong to")
+    shares: int = Field(ge=1)
+    target: int | None = Field(description="accepted traces that are wanted of each share; null: all samples")
+
+
+@flow(name="sample", persist_result=False)
+def sample(recipe: str, lake: str, overrides: Sequence[str], plan: str, share: int) -> None:
+    """Take a share of a run's missing samples; started by that run, where its recipe says `machines: {workers: 4}`.
+
+    Args:
+        recipe: The run's recipe.
+        lake: The run's lake: a folder that this machine shares, or an fsspec URL.
+        overrides: The run's settings that differ from the recipe's.
+        plan: The plan's name in the lake.
+        share: Which of its shares, from 0.
+
+    Raises:
+        RecipeError: the recipe, its models or tracemill are not the same here as where the run began.
+        LakeError: there is no such plan: the run that made it is over.
+        EngineError: a model cannot be loaded or reached; what was sampled before is stored.
+    """
+    config = resolve(recipe, overrides, RefreshConfig)
+    store = Lake(lake)
+    todo = _read(store, plan)
+    rounds = list(todo.rounds)
+    with (
+        working(store, config, "sample"),
+        Models(config.models, slot) as models,
+        LiveVerifier(config.verify) as live,
+    ):
+        stages = stages_of(store, rounds, config.generate, models)
+        if tuple(one.key for one in stages.values()) != todo.keys:
+            raise RecipeError(
+                f"recipe {recipe}: on this machine it asks for other samples than where the run began; have the same "
+                "recipe, model files and version of tracemill on all workers"
+            )
+        with _beating(store, _beat(plan, share)):
+            part = Share(Goal(todo.target), share, todo.shares)
+            generate_share(store, rounds, config.generate, models, live, part)
+
+
+def sample_by_workers(store: Lake, config: RefreshConfig, rounds: Sequence[Tables], tools: Tools, goal: Goal) -> None:
+    """Have workers take what is missing of these rounds; does nothing where that is nothing, or the recipe has one.
+
+    A share that comes to nothing is sent once more; what is missing after that is left to this run, and it says so.
+
+    Raises:
+        ServerError: this run has a Prefect server of its own, which has no workers.
+        RecipeError: the server lacks the deployment `sample`.
+    """
+    if config.machines.workers == 1:
+        return
+    needed: list[Tables] = [{name: one[name] for name in _NEEDED if name in one} for one in rounds]
+    left = missing(store, needed, config.generate, tools.models, tools.live)
+    if not left:
+        return
+    # An engine of this run that waits for the others would keep a GPU, or its slot, from them.
+    tools.models.rest()
+    stages = stages_of(store, needed, config.generate, tools.models)
+    shares = min(config.machines.workers, left)
+    target = None if goal.target is None else -(-(goal.target - goal.accepted) // shares)
+    keys = tuple(one.key for one in stages.values())
+    name = _write(store, Plan(rounds=tuple(needed), keys=keys, shares=shares, target=target))
+    counting = _Counting(store, [ref for one in stages.values() for ref in one.outputs["traces"]])
+    with reported(counting.stage, left):
+        _send(store, config, tools.asked, (name, shares), counting)
+
+
+def _send(store: Lake, config: RefreshConfig, asked: Asked, plan: tuple[str, int], counting: "_Counting") -> None:
+    name, shares = plan
+    jobs = [_job(store, config.name, asked, plan, share) for share in range(shares)]
+    try:
+        outcomes = send(DEPLOYMENT, jobs, config.machines.patience_s, counting)
+        counting()
+        for share, why in enumerate(outcomes):
+            if why is not None:
+                watcher().noted(f"share {share + 1} of {shares}: {why}; this run takes what is missing of it")
+    finally:
+        for path in (_path(name), *(_beat(name, share) for share in range(shares))):
+            store.storage.remove(path)
+
+
+def _job(store: Lake, run: str, asked: Asked, plan: tuple[str, int], share: int) -> Job:
+    name, shares = plan
+    parameters: dict[str, Any] = {
+        "recipe": lasting(asked.recipe),
+        "lake": store.address,
+        "overrides": list(asked.overrides),
+        "plan": name,
+        "share": share,
+    }
+    return Job(f"{run}, share {share + 1} of {shares}", parameters, lambda: store.storage.read(_beat(name, share)))
+
+
+class _Counting:
+    """Counts what workers bring in, as the watcher of this run sees it."""
+
+    stage = f"{STAGE} by workers"
+
+    def __init__(self, store: Lake, refs: Sequence[Any]) -> None:
+        self._store, self._refs = store, refs
+        self._known: set[str] = set()
+        for _ in self._batches():
+            pass
+
+    def __call__(self) -> None:
+        for batch in self._batches():
+            tokens = sum(count or 0 for count in batch["completion_tokens"].to_pylist())
+            watcher().measured(self.stage, {"tokens": tokens})
+            watcher().advanced(self.stage, batch.num_rows)
+
+    def _batches(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable(arrived(self._store, ref, self._known) for ref in self._refs)
+
+
+def _path(plan: str) -> str:
+    return f"plans/{plan}.json"
+
+
+def _beat(plan: str, share: int) -> str:
+    return f"plans/{plan}-{share}"
+
+
+def _write(store: Lake, plan: Plan) -> str:
+    data = plan.model_dump_json(indent=2).encode()
+    name = hashlib.sha256(data).hexdigest()[:20]
+    store.storage.write(_path(name), data)
+    return name
+
+
+def _read(store: Lake, plan: str) -> Plan:
+    data = store.storage.read(_path(plan))
+    if data is None:
+        raise LakeError(f"lake {store.url}: {_path(plan)} is not there: the run that shared it out is over")
+    return Plan.model_validate_json(data)
+
+
+@contextmanager
+def _beating(store: Lake, path: str) -> Iterator[None]:
+    """Give a sign of life from time to time, in a file that never holds the same for long."""
+    over = threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count():
+            try:
+                store.storage.write(path, str(number).encode())
+            except LakeError as exc:
+                watcher().noted(f"no sign of life can be given: {exc}")
+            if over.wait(_BEAT_S):
+                return
+
+    thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
