@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.cli_review import app as review
+from flows.cli_server import app as server
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(review, name="review")
+app.add_typer(server, name="server")
 console: Final = Console(highlight=False)
 
 Recipe = Annotated[

@@ -9,14 +9,16 @@ from typing import Final, NamedTuple
 
 from prefect import flow, get_run_logger
 
+from flows.alarms import announce
 from flows.config import RefreshConfig
 from flows.log import logged
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
 from flows.verdicts import rewritten, verdicts
+from flows.yields import AlarmConfig, low_yield
 from schemas.errors import LakeError
-from schemas.refs import ReleaseManifest, Tables, added, joined
+from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
 from schemas.summary import Summary
 from tasks.decontaminate.meaning import ASKING as SAME_PROBLEM
 from tasks.decontaminate.task import decontaminate
@@ -70,10 +72,20 @@ def refresh(
     """
     config = resolve(recipe, overrides, RefreshConfig)
     store = Lake(lake)
+    before = store.snapshots()
     with logged():
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
             tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
+        if config.alarm and target_accepted is None:
+            _heed([one for one in before if one.recipe == config.name], summary, config.alarm)
         return publish(store, config, tables, summary)
+
+
+def _heed(before: Sequence[Snapshot], now: Summary, config: AlarmConfig) -> None:
+    """Tell of a run that yields little."""
+    if low := low_yield(before, now, config):
+        get_run_logger().warning("%s", low)
+        announce(low)
 
 
 def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:
