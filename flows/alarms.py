@@ -5,7 +5,7 @@ Automations (flows/server/automations.py) run the deployment `alarm`. What a run
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 import httpx
@@ -33,6 +33,8 @@ from flows.yields import LowYield
 from schemas.errors import ServerError
 
 LOW_YIELD: Final = "tracemill.refresh.low-yield"
+ALARM: Final = "alarm/alarm"
+"""The deployment of the flow below."""
 BLOCK: Final = "tracemill-alarms"
 """The name of the Prefect notification blocks, of any kind, that alarms are sent by."""
 IN_A_ROW: Final = 3
@@ -129,7 +131,9 @@ def _in_a_row(client: SyncPrefectClient, run: FlowRun) -> bool:
     ended = FlowRunFilterStateType(any_=[StateType.CANCELLED, StateType.COMPLETED, StateType.FAILED])
     runs = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=ended)),
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id] if run.deployment_id else [])),
+        deployment_filter=DeploymentFilter(
+            id=DeploymentFilterId(any_=[run.deployment_id] if run.deployment_id else [])
+        ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=IN_A_ROW,
     )
@@ -146,7 +150,7 @@ def _blocks(client: SyncPrefectClient) -> list[NotificationBlock]:
         offset += len(page)
         for one in page:
             if one.name == BLOCK and one.block_type:
-                block = Block.load(f"{one.block_type.slug}/{BLOCK}", _sync=True)
+                block = cast("Block", Block.load(f"{one.block_type.slug}/{BLOCK}"))
                 found += [block] if isinstance(block, NotificationBlock) else []
     return found
 
@@ -157,7 +161,7 @@ def _send(blocks: Sequence[NotificationBlock], text: str, subject: str) -> None:
         kind = type(block).__name__
         try:
             with block.raise_on_failure():
-                block.notify(text, subject, _sync=True)  # type: ignore[call-arg, unused-coroutine]
+                block.notify(text, subject)  # outside an event loop it sends at once
         except (httpx.HTTPError, NotificationError, ValueError) as exc:
             failed.append(f"{kind} ({type(exc).__name__})")
     if failed:

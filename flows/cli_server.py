@@ -18,10 +18,13 @@ console: Final = Console(highlight=False)
 
 @app.command()
 def start(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the Prefect page is, on this machine only.")] = 4200,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the Prefect page is, on this machine only.")
+    ] = 4200,
     pool: Annotated[str, typer.Option(help="The work pool, and that of its worker.")] = "tracemill",
     silence: Annotated[
-        int, typer.Option(min=60, help="Seconds without a sign of life until a run counts as dead, and is taken up again.")
+        int,
+        typer.Option(min=60, help="Seconds without a sign of life until a run counts as dead, and is taken up again."),
     ] = 300,
 ) -> None:
     """Start what is missing of server, work pool, deployments, automations and worker."""
@@ -57,7 +60,9 @@ def status() -> None:
     from flows.server.answers import ready
 
     if not ready(settings.api):
-        raise ServerError(f"the server does not answer at {settings.api}, or its database does not; see {folder.log('server')}")
+        raise ServerError(
+            f"the server does not answer at {settings.api}, or its database does not; see {folder.log('server')}"
+        )
     _say(f"the Prefect page: {settings.page}/")
 
 

@@ -38,9 +38,7 @@ def start(folder: Folder, wanted: Settings, prepare: Callable[[Folder, Settings]
     with folder.held():
         before = folder.settings()
         kept = before.deployed if before else ""
-        settings = wanted.model_copy(
-            update={"database": database(environment(folder, wanted)), "deployed": kept}
-        )
+        settings = wanted.model_copy(update={"database": database(environment(folder, wanted)), "deployed": kept})
         up = [name for name in (SUPERVISOR, SERVER, WORKER) if folder.process(name)]
         if before and up:
             _check_same(before, settings)

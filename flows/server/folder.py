@@ -63,7 +63,9 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.log(SUPERVISOR).touch()
         except OSError as exc:
-            raise ServerError(f"{self.path}: cannot be written ({exc.strerror}); name another folder: {VARIABLE}") from exc
+            raise ServerError(
+                f"{self.path}: cannot be written ({exc.strerror}); name another folder: {VARIABLE}"
+            ) from exc
 
     @contextmanager
     def held(self) -> Iterator[None]:

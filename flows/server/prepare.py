@@ -13,6 +13,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoo
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.alarms import ALARM
 from flows.server.automations import create_missing
 from flows.server.environment import environment
 from flows.server.folder import Folder, Settings
@@ -20,7 +21,6 @@ from schemas.errors import ServerError
 
 GPU: Final = "gpu"
 """The concurrency limit of runs that have an engine; one slot, until somebody changes it on the page."""
-ALARM: Final = "alarm/alarm"
 DEPLOYING_S: Final = 300.0
 
 
@@ -36,7 +36,7 @@ def prepare(folder: Folder, settings: Settings) -> str:
         _slot(client)
         if digest != settings.deployed or not _has_deployments(client):
             _deploy(folder, settings)
-        create_missing(client, client.read_deployment_by_name(ALARM).id, settings.silence)
+        create_missing(client, client.read_deployment_by_name(ALARM).id)
     return digest
 
 

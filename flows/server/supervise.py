@@ -1,4 +1,7 @@
-"""The process that keeps server and worker up: whichever ends is started again, after a pause that grows."""
+"""The process that keeps server and worker up: whichever ends is started again, after a pause that grows.
+
+In a thread beside it, runs that died are taken up again.
+"""
 
 import os
 import signal
@@ -7,14 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import httpx
 import psutil
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.server.answers import answers
 from flows.server.environment import environment
 from flows.server.folder import SERVER, SUPERVISOR, WORKER, Folder, Settings
+from flows.server.recover import Recovery
 
 PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
@@ -25,6 +34,7 @@ DEAF_S: Final = 180.0
 LOG_BYTES: Final = 20 * 2**20
 _LOOK_S: Final = 1.0
 _ASK_S: Final = 15.0
+_RECOVER_S: Final = 5.0
 
 
 class Kept:
@@ -95,6 +105,20 @@ def supervise(folder: Folder, settings: Settings, ended: threading.Event) -> Non
             bound(folder.log(name))
 
 
+def recover(settings: Settings, ended: threading.Event) -> None:
+    """Take up runs that died, until `ended` is set; while the server is away, wait for it."""
+    recovery = Recovery(settings.silence)
+    with temporary_settings({PREFECT_API_URL: settings.api, PREFECT_CLIENT_MAX_RETRIES: 0}):
+        while not ended.wait(_RECOVER_S):
+            try:
+                with get_client(sync_client=True) as client:
+                    for line in recovery.look(client, datetime.now(UTC)):
+                        say(line)
+            except (httpx.HTTPError, PrefectException) as exc:
+                recovery.missed()
+                say(f"the server does not answer a look at its runs: {type(exc).__name__}")
+
+
 def bound(log: Path, most: int = LOG_BYTES) -> None:
     """Put a log that has become long aside as `<name>.1`; whoever writes to it goes on in what is now empty."""
     if log.exists() and log.stat().st_size > most:
@@ -122,6 +146,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     settings = folder.settings()
     assert settings is not None
+    threading.Thread(target=recover, args=(settings, ended), daemon=True).start()
     supervise(folder, settings, ended)
     say("supervisor ends")
 
