@@ -5,7 +5,7 @@ Automations (flows/server/automations.py) run the deployment `alarm`. What a run
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 import httpx
@@ -161,7 +161,7 @@ def _send(blocks: Sequence[NotificationBlock], text: str, subject: str) -> None:
         kind = type(block).__name__
         try:
             with block.raise_on_failure():
-                block.notify(text, subject)  # outside an event loop it sends at once
+                _: Any = block.notify(text, subject)  # outside an event loop it has sent when it returns
         except (httpx.HTTPError, NotificationError, ValueError) as exc:
             failed.append(f"{kind} ({type(exc).__name__})")
     if failed:

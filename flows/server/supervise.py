@@ -107,16 +107,19 @@ def supervise(folder: Folder, settings: Settings, ended: threading.Event) -> Non
 
 def recover(settings: Settings, ended: threading.Event) -> None:
     """Take up runs that died, until `ended` is set; while the server is away, wait for it."""
-    recovery = Recovery(settings.silence)
+    recovery, away = Recovery(settings.silence), True
     with temporary_settings({PREFECT_API_URL: settings.api, PREFECT_CLIENT_MAX_RETRIES: 0}):
         while not ended.wait(_RECOVER_S):
             try:
                 with get_client(sync_client=True) as client:
                     for line in recovery.look(client, datetime.now(UTC)):
                         say(line)
+                away = False
             except (httpx.HTTPError, PrefectException) as exc:
                 recovery.missed()
-                say(f"the server does not answer a look at its runs: {type(exc).__name__}")
+                if not away:
+                    say(f"runs cannot be looked after, the server does not answer: {type(exc).__name__}")
+                away = True
 
 
 def bound(log: Path, most: int = LOG_BYTES) -> None:
