@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from flows.environment import history
 from flows.server.folder import VARIABLE, Folder, Settings
@@ -52,5 +51,7 @@ def database(variables: Mapping[str, str]) -> str:
     url = variables.get(DATABASE)
     if url is None:
         return "a database of the environment's PREFECT_SERVER_DATABASE_* variables"
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    place = rest.rpartition("@")[2].partition("?")[0]
+    # With a second @, one of the two is part of a password.
+    return f"{scheme}://{'…' if rest.count('@') > 1 else place}"
