@@ -57,18 +57,18 @@ class Recovery:
             httpx.HTTPError: the server does not answer.
         """
         self._since = self._since or now
-        watched_s = now - self._since
+        watched = now - self._since
         return [
-            *(self._silent(client, now) if watched_s >= self.silence else ()),
-            *_lost(client, now),
             *_crashed(client, now),
             *_untold(client, now),
+            *(self._silent(client, now) if watched >= self.silence else ()),
+            *_lost(client, now),
         ]
 
     def _silent(self, client: SyncPrefectClient, now: datetime) -> Iterator[str]:
         begun = [one for one in _runs(client, StateType.RUNNING) if _age(one, now) >= self.silence]
         for run in begun:
-            if not _heard(client, run, now - self.silence):
+            if not _heard(client, run, (now - self.silence, now)):
                 yield _set(client, run, Crashed(message=f"no sign of life for {self.silence.seconds} s"))
 
 
@@ -117,9 +117,10 @@ def _age(run: FlowRun, now: datetime) -> timedelta:
     return now - (run.state.timestamp if run.state else now)
 
 
-def _heard(client: SyncPrefectClient, run: FlowRun, since: datetime) -> bool:
+def _heard(client: SyncPrefectClient, run: FlowRun, span: tuple[datetime, datetime]) -> bool:
+    since, until = span
     chosen = {
-        "occurred": {"since": since.isoformat(), "until": datetime.now(UTC).isoformat()},
+        "occurred": {"since": since.isoformat(), "until": until.isoformat()},
         "event": {"name": ["prefect.flow-run.heartbeat"]},
         "any_resource": {"id": [f"prefect.flow-run.{run.id}"]},
     }

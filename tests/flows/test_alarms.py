@@ -1,5 +1,6 @@
 """What an alarm says, whom it tells, and when a cancelled run is one."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_a_block_that_does_not_send_fails_the_alarm_without_its_address(
         ) as raised:
             alarm(Kind.LOW_YIELD, str(failed.id), said="2 of 100")
     finally:
-        CustomWebhookNotificationBlock.delete(f"custom-webhook/{BLOCK}")
+        CustomWebhookNotificationBlock.delete(BLOCK)
     assert "se-cret" not in str(raised.value)
     assert "2 of 100" in page()["alarm"]
 
@@ -97,4 +98,5 @@ def test_a_low_yield_is_an_event_about_the_run() -> None:
             found = client.request("POST", "/events/filter", json={"filter": chosen}).json()["events"]
             if found:
                 break
+            time.sleep(0.1)
     assert [one["payload"]["said"] for one in found] == [str(LowYield(2, 100, 5))]
