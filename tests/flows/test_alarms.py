@@ -72,7 +72,9 @@ def test_a_block_that_does_not_send_fails_the_alarm_without_its_address(
     failed: FlowRun, served: Callable[[Reply], str], page: Callable[[], dict[str, str]]
 ) -> None:
     address = served(lambda _body: {})
-    block = CustomWebhookNotificationBlock(name="there", url=f"{address}/nothing-here?token=se-cret")
+    block = CustomWebhookNotificationBlock(
+        name="there", url=f"{address}/nothing-here?token=se-cret", headers=None, cookies=None
+    )
     block.save(BLOCK, overwrite=True)
     try:
         with pytest.raises(

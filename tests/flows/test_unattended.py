@@ -72,7 +72,7 @@ class Postgres(NamedTuple):
         found = [*sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}")), *filter(None, [shutil.which(program)])]
         assert found, "PostgreSQL is missing: tests/system-packages.sh installs it"
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        subprocess.run([*as_postgres, found[-1], *arguments], check=True, capture_output=True, cwd=self.folder)
+        subprocess.run([*as_postgres, str(found[-1]), *arguments], check=True, capture_output=True, cwd=self.folder)
 
     def start(self) -> None:
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c max_connections=200"
@@ -232,9 +232,9 @@ def kill(unattended: Unattended, database: Postgres, run: FlowRun, what: str) ->
         for process in mine:
             process.kill()
     else:
-        process = unattended.folder.process(what)
-        assert process
-        process.kill()
+        found = unattended.folder.process(what)
+        assert found
+        found.kill()
 
 
 @pytest.mark.parametrize("what", [WORKER, SERVER, "engine", "database", SUPERVISOR])
@@ -269,11 +269,18 @@ def test_a_run_that_fails_raises_an_alarm_which_is_sent(
     unattended: Unattended, client: SyncPrefectClient, served: Callable[[Reply], str]
 ) -> None:
     told: list[dict[str, Any]] = []
-    address = served(lambda body: told.append(body) or {})
+
+    def hear(body: dict[str, Any]) -> dict[str, Any]:
+        told.append(body)
+        return {}
+
+    address = served(hear)
     block = CustomWebhookNotificationBlock(
         name="here",
         url=f"{address}/chat/completions",
         json_data={"subject": "{{subject}}", "body": "{{body}}"},
+        headers=None,
+        cookies=None,
     )
     block.save(BLOCK, overwrite=True)
     run = unattended.start(client, "curate/curate", {"recipe": "no `such` recipe"})

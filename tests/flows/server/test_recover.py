@@ -74,7 +74,7 @@ def beating(client: SyncPrefectClient, run: FlowRun, at: datetime) -> None:
     """A heartbeat as a run's process sends it, when the server has it."""
     name = f"prefect.flow-run.{run.id}"
     emit_event(HEARTBEAT, resource={"prefect.resource.id": name, "prefect.resource.name": run.name}, occurred=at)
-    chosen = {"any_resource": {"id": [name]}, "event": {"name": [HEARTBEAT]}}
+    chosen: dict[str, dict[str, object]] = {"any_resource": {"id": [name]}, "event": {"name": [HEARTBEAT]}}
     chosen |= {"occurred": {"since": (at - LATER).isoformat(), "until": (at + LATER).isoformat()}}
     for _ in range(300):
         if client.request("POST", "/events/filter", json={"filter": chosen}).json()["events"]:
@@ -115,7 +115,7 @@ def test_a_failure_that_nothing_told_of_raises_an_alarm(client: SyncPrefectClien
 
 
 def test_how_often_a_run_is_taken_up() -> None:
-    once = [Pending(), Running(), Crashed()]
+    once: list[State] = [Pending(), Running(), Crashed()]
     assert retake(once * RETAKES)
     assert not retake(once * (RETAKES + 1))
     assert retake([*once, AwaitingRetry(), Pending(), Crashed(), Completed()])
