@@ -1,7 +1,5 @@
 """Whether a Prefect server answers at an address."""
 
-import httpx
-
 
 def answers(api: str) -> bool:
     """Whether Prefect's API is there."""
@@ -14,6 +12,8 @@ def ready(api: str) -> bool:
 
 
 def _get(url: str) -> bool:
+    import httpx
+
     try:
         return httpx.get(url, timeout=5, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:

@@ -14,16 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
 import psutil
-from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectException
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.server.answers import answers
 from flows.server.environment import environment
 from flows.server.folder import SERVER, SUPERVISOR, WORKER, Folder, Settings
-from flows.server.recover import Recovery
 
 PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
@@ -107,6 +102,13 @@ def supervise(folder: Folder, settings: Settings, ended: threading.Event) -> Non
 
 def recover(settings: Settings, ended: threading.Event) -> None:
     """Take up runs that died, until `ended` is set; while the server is away, wait for it."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    from flows.server.recover import Recovery
+
     recovery, away = Recovery(settings.silence), True
     with temporary_settings({PREFECT_API_URL: settings.api, PREFECT_CLIENT_MAX_RETRIES: 0}):
         while not ended.wait(_RECOVER_S):
