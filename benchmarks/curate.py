@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -106,8 +107,10 @@ def curate(folder: Path, data: Path, *, plain: bool) -> Run:
         stack.enter_context(mock.patch.dict(os.environ, {"GSM8K": str(GSM8K)}))
         if plain:
             stack.enter_context(mock.patch.object(Task, "__call__", lambda task, *given: task.fn(*given)))
-            stack.enter_context(mock.patch.object(module, "logged", nullcontext))
-            stack.enter_context(mock.patch.multiple(artifacts, show=lambda *_: None, show_release=lambda *_: None))
+            log = SimpleNamespace(took={})
+            stack.enter_context(mock.patch.object(module, "logged", lambda: nullcontext(log)))
+            shown = dict.fromkeys(("show", "show_release", "show_outcome"), lambda *_: None)
+            stack.enter_context(mock.patch.multiple(artifacts, **shown))
         stack.enter_context(meter.running())
         (module.curate.fn if plain else module.curate)("gsm8k-model-solutions", lake, settings)
     return Run(meter.seconds, meter.peak_mb)

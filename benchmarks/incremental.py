@@ -54,6 +54,7 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
     from prefect import Task
 
     from flows import artifacts
+    from flows.page.costs import Spent
     from flows.publish import conclude
     from flows.publish import publish as publish_release
     from flows.sift import sifted
@@ -65,7 +66,9 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
     meter = Meter()
     with (
         mock.patch.object(Task, "__call__", lambda task, *given: task.fn(*given)),
-        mock.patch.multiple(artifacts, show=lambda *_: None, show_release=lambda *_: None),
+        mock.patch.multiple(
+            artifacts, show=lambda *_: None, show_release=lambda *_: None, show_outcome=lambda *_: None
+        ),
         Models({}) as models,
         LiveVerifier(config.verify) as live,
         meter.running(),
@@ -76,7 +79,7 @@ def curated(lake: Lake, config: CurateConfig, rounds: list[Tables]) -> Meter:
         began = time.perf_counter()
         summary = conclude(lake, config, tables, models)
         meter.seconds["summary"] = time.perf_counter() - began
-        publish_release(lake, config, tables, summary)
+        publish_release(lake, config, tables, summary, lambda: Spent({}, {}))
     return meter
 
 

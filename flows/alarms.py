@@ -18,8 +18,6 @@ from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
     FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
@@ -28,7 +26,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.urls import url_for
 
-from flows.artifacts import fenced
+from flows.page.fences import fenced
 from flows.yields import LowYield
 from schemas.errors import ServerError
 
@@ -49,6 +47,7 @@ class Kind(StrEnum):
     CRASHED = "crashed"
     LOW_YIELD = "low-yield"
     CANCELLED = "cancelled"
+    TRIAL = "trial"
 
 
 class _Text(NamedTuple):
@@ -77,23 +76,25 @@ _TEXTS: Final = {
         "Where the deployment lets one run in at a time, an older one may be stuck: look for one that is Running, and "
         "cancel it on its page. If somebody cancelled these by hand, there is nothing to do.",
     ),
+    Kind.TRIAL: _Text("This is a trial", "Alarms arrive here; there is nothing to do."),
 }
 
 
 @flow(name="alarm", flow_run_name="alarm: {kind}", persist_result=False)
-def alarm(kind: Kind, about: str, said: str = "") -> bool:
+def alarm(kind: Kind = Kind.TRIAL, about: str = "", said: str = "") -> bool:
     """Tell people what happened to a run, and whether there was anything to tell.
 
     Args:
-        kind: What happened. `cancelled` is told only where it is the third such run in a row.
-        about: The run: its id, or the resource of an event about it.
+        kind: What happened. `cancelled` is told only where it is the third such run in a row; `trial` shows that alarms
+            arrive.
+        about: The run: its id, or the resource of an event about it; empty, it is this one.
         said: More about it; the state's message unless given.
 
     Raises:
         ServerError: a notification block turned the message down; the artifact `alarm` is there all the same.
     """
     with get_client(sync_client=True) as client:
-        run = client.read_flow_run(UUID(about.removeprefix(_RUN)))
+        run = client.read_flow_run(UUID(about.removeprefix(_RUN) or this_run.get_id()))
         if kind is Kind.CANCELLED and not _in_a_row(client, run):
             get_run_logger().info("%s was cancelled; not the %srd in a row: nothing is said", run.name, IN_A_ROW)
             return False
@@ -128,13 +129,14 @@ def cancelled_in_a_row(newest_first: Sequence[StateType | None]) -> bool:
 
 
 def _in_a_row(client: SyncPrefectClient, run: FlowRun) -> bool:
-    ended = FlowRunFilterStateType(any_=[StateType.CANCELLED, StateType.COMPLETED, StateType.FAILED])
+    """Whether it was so when this run ended; later ones have an alarm of their own."""
+    ended = {"any_": [StateType.CANCELLED, StateType.COMPLETED, StateType.FAILED]}
     runs = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=ended)),
+        flow_run_filter=FlowRunFilter.model_validate({"state": {"type": ended}, "end_time": {"before_": run.end_time}}),
         deployment_filter=DeploymentFilter(
             id=DeploymentFilterId(any_=[run.deployment_id] if run.deployment_id else [])
         ),
-        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        sort=FlowRunSort.END_TIME_DESC,
         limit=IN_A_ROW,
     )
     return cancelled_in_a_row([one.state_type for one in runs])

@@ -36,7 +36,7 @@ Recipe = Annotated[
 ]
 LakeUrl = Annotated[str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="The lake: a folder or an fsspec URL.")]
 Settings = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set dedupe.traces.threshold=0.7")
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: --set generate.samplers.*.n=8")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEFAULT_LAKE: Final = "data/lake"
@@ -85,7 +85,19 @@ def refresh(
     from flows.refresh import refresh as flow
     from flows.terminal import watched
 
-    _show(watched(console, lambda: flow(recipe, lake, settings, target_accepted, sample)), lake)
+    _show(watched(console, lambda: flow(recipe, lake, settings, target_accepted or 0, sample)), lake)
+
+
+@app.command()
+def export(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
+    """Publish a recipe's newest run again, by other export settings: --set 'export.formats={verl: {}}'."""
+    from flows.kinds import configured
+
+    configured(recipe, settings)
+    from flows.export import export as flow
+    from flows.terminal import watched
+
+    _show(watched(console, lambda: flow(recipe, lake, settings)), lake)
 
 
 @app.command("import")
@@ -168,13 +180,17 @@ def sql(
 
 @app.command()
 def recipes() -> None:
-    """List the bundled recipes."""
-    from flows.recipes import names
+    """List the recipes that go by a name: bundled ones, and yours from TRACEMILL_RECIPES or recipes/."""
+    from flows.recipes import known
 
-    table = Table("recipe", "what it does")
-    for name, description in names().items():
-        table.add_row(name, " ".join(description.split()))
+    found = known()
+    table = Table("recipe", "from", "what it does")
+    for one in found:
+        place = "yours, not the bundled one" if one.hides else "yours" if one.own else "bundled"
+        table.add_row(one.name, place, Text(" ".join(one.description.split())))
     console.print(table)
+    if own := next((one.path.parent for one in found if one.own), None):
+        console.print(f"yours: {own}", soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -62,7 +62,7 @@ def open_(
     lake: Annotated[
         str, typer.Option("--lake", envvar="TRACEMILL_LAKE", help="A folder or an fsspec URL.")
     ] = "data/lake",
-    name: Annotated[str | None, typer.Option(help="The batch's; the recipe's unless given.")] = None,
+    name: Annotated[str, typer.Option(help="The batch's; the recipe's unless given.")] = "",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")
     ] = [],  # noqa: B006 - typer copies it
@@ -70,8 +70,9 @@ def open_(
 ) -> None:
     """Put the queue of a recipe's newest run before reviewers; an open batch gets what it lacks."""
     with opened(db) as database:
+        from flows.kinds import configured
         from flows.queued import settings_of
-        from flows.review import configured, open_review
+        from flows.review import open_review
 
         settings_of(configured(recipe, settings))
         batch = _watched(lambda: open_review(recipe, lake, settings, name))

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from flows.config import CurateConfig
+from flows.forms import CurateSettings, CuratingRecipe
 from flows.log import logged
+from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
@@ -20,26 +22,34 @@ from tasks.verify.live import LiveVerifier
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
-def curate(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = ()) -> ReleaseManifest:
+def curate(
+    recipe: CuratingRecipe,
+    lake: str = "data/lake",
+    overrides: Sequence[str] = (),
+    settings: CurateSettings = CurateSettings(),  # noqa: B008 - frozen
+) -> ReleaseManifest:
     """Curate a recipe's traces and publish them.
 
     Args:
-        recipe: A name in data/recipes/, or a path to a recipe.
-        lake: A folder or an fsspec URL.
-        overrides: Settings that differ from the recipe's, each as `key.key=value`.
+        recipe: A name from `tracemill recipes`; a new one is here after deploying again. From Python also a path.
+        lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
+        overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
+            `decontaminate.ngram=13`; `*` stands for every entry. They come after `settings`.
+        settings: What is other than the recipe says, in this run; what is left empty stays as the recipe has it.
 
     Raises:
         TracemillError: What is wrong with the recipe, the source or the lake; what was finished is kept.
     """
-    config = resolve(recipe, overrides, CurateConfig)
+    config = resolve(recipe, [*settings.overrides(recipe), *overrides], CurateConfig)
     store = Lake(lake)
-    with logged(), Models(config.models) as models, LiveVerifier(config.verify) as live:
+    with logged() as log, Models(config.models) as models, LiveVerifier(config.verify) as live:
         imported = joined(ingest(store, config.ingest), replies_before(store, config))
         rounds, unusable = rewritten(store, config, [imported], models)
         rounds = added(rounds, verdicts(store, config, rounds, models))
         sound = sifted(store, config, rounds, dedupe_problems(store, rounds, config.dedupe), models, live)
         tables = joined(unusable, sound)
-        return publish(store, config, tables, conclude(store, config, tables, models))
+        summary = conclude(store, config, tables, models)
+        return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 
 
 @flow(name="import", flow_run_name="import {recipe}", persist_result=False)

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import TerminationSignal
 
-from flows.pace import Pace
+from flows.pace import Pace, Took
+from flows.page.stopped import show_stopped
 from tasks.progress import Watcher, watched_by, watcher
 
 LOG_EVERY_S: Final = 30.0
@@ -25,6 +27,13 @@ class RunLog:
         self._also = also
         self._stages: dict[str, Pace] = {}
         self._logged: dict[str, float] = {}
+        self.took: dict[str, Took] = {}
+        """What each finished stage took."""
+
+    @property
+    def under_way(self) -> dict[str, Pace]:
+        """The stages that were started and have not ended."""
+        return dict(self._stages)
 
     def started(self, stage: str, total: int | None) -> None:
         """Start a stage's clock."""
@@ -52,7 +61,9 @@ class RunLog:
     def finished(self, stage: str) -> None:
         """Log what a stage came to."""
         self._also.finished(stage)
-        self._logger.info("%s: %s", stage, self._stages[stage].outcome())
+        pace = self._stages.pop(stage)
+        self.took[stage] = pace.after(self.took.get(stage, Took()))
+        self._logger.info("%s: %s", stage, pace.outcome())
 
 
 class Bars:
@@ -111,7 +122,13 @@ def _due(last: dict[str, float], stage: str, every_s: float) -> bool:
 
 
 @contextmanager
-def logged() -> Iterator[None]:
-    """Show the block's progress in the flow run it is part of."""
-    with watched_by(RunLog(get_run_logger(), Bars(watcher()))):
-        yield
+def logged() -> Iterator[RunLog]:
+    """Show the block's progress in the flow run it is part of; where that is cancelled, what is kept."""
+    logger = get_run_logger()
+    log = RunLog(logger, Bars(watcher()))
+    try:
+        with watched_by(log):
+            yield log
+    except TerminationSignal:
+        logger.warning("%s", show_stopped(log.took, log.under_way))
+        raise

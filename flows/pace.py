@@ -3,6 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Took(NamedTuple):
+    """What a stage, or several turns of it, took and brought."""
+
+    seconds: float = 0.0
+    rows: int = 0
+    tokens: int = 0
 
 
 class Pace:
@@ -22,6 +31,10 @@ class Pace:
     def took_s(self) -> float:
         """Seconds so far."""
         return time.monotonic() - self.began
+
+    def after(self, before: Took) -> Took:
+        """What the stage took so far, with its earlier turns."""
+        return Took(before.seconds + self.took_s, before.rows + self.rows, before.tokens + self.amounts["tokens"])
 
     @property
     def share(self) -> float:

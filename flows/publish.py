@@ -1,15 +1,22 @@
 """The end of every run: its numbers, its page, its release."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+from prefect import get_run_logger
 
 from flows import artifacts
 from flows.config import CurationConfig
 from flows.licenses import licenses
+from flows.page.costs import Spent
+from flows.page.reviewing import show_batches
 from flows.summarise import summarise
 from flows.verdicts import verdicts
+from schemas.errors import TracemillError
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
 from schemas.summary import Summary
 from tasks.engines.flight import Streams
+from tasks.export.published import newest
 from tasks.export.release import Plan
 from tasks.export.task import export
 from tasks.export.tokens import Tokenizer
@@ -35,10 +42,19 @@ def _gold(store: Lake, config: CurationConfig, models: Streams) -> Tables:
     return joined(labelled, *verdicts(store, measured, [labelled], models))
 
 
-def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summary) -> ReleaseManifest:
-    """Show what came of a run, then publish: a run that leaves nothing is on the page too."""
+def publish(
+    store: Lake, config: CurationConfig, tables: Tables, summary: Summary, spent: Callable[[], Spent]
+) -> ReleaseManifest:
+    """Show what came of a run and what it took, then publish: a run that leaves nothing is on the page too.
+
+    Raises:
+        EmptyError: no format has a row.
+        RecipeError: the tokenizer cannot be loaded.
+        LakeError: the lake cannot be written.
+    """
     artifacts.show(store, summary, tables)
     name = config.export.release or config.name
+    before = newest(store.storage, name)
     plan = Plan(
         name=name,
         description=config.description,
@@ -48,7 +64,11 @@ def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summar
         licenses=licenses(config),
         tokenizer=tokenizer(config),
     )
-    release = export(store, plan)
+    try:
+        release = export(store, plan)
+    except TracemillError as exc:
+        artifacts.show_outcome(summary, before, config, spent(), f"none: {exc}")
+        raise
     store.record(
         Snapshot(
             recipe=config.name,
@@ -58,7 +78,10 @@ def publish(store: Lake, config: CurationConfig, tables: Tables, summary: Summar
             summary=release.summary,
         )
     )
-    artifacts.show_release(store, release)
+    said = artifacts.show_release(store, release, before)
+    if wrong := show_batches(store, config):
+        get_run_logger().warning("no link to the review page: %s", wrong)
+    artifacts.show_outcome(summary, before, config, spent(), said)
     return release
 
 

@@ -161,11 +161,11 @@ def _prompting(one: Prompting) -> Prompting:
 
 
 def _without_login(name: str, model: ModelConfig) -> ModelConfig:
-    """The model as it is: a batch's settings lie in the store, and keys do not."""
+    """The model without its price: a batch's settings lie in the store, and keys do not."""
     for kind, settings in model.engine.items():
         if "@" in str(settings.get("base_url", "")).split("://", 1)[-1].split("/", 1)[0]:
             raise RecipeError(
                 f"models.{name}.engine.{kind}.base_url: holds a login, which a batch would keep; put the key into the "
                 f"environment variable that api_key_env names"
             )
-    return model
+    return model.model_copy(update={"price": None})

@@ -1,20 +1,29 @@
-"""Recipes: YAML files that configure a flow, by name from `data/recipes/` or by path."""
+"""Recipes: YAML files that configure a flow, by path or by name.
+
+Names are those of the bundled ones and of your own: `*.yaml` in the folder that the environment variable
+TRACEMILL_RECIPES names, else in `recipes/` of the working directory, where that is. Of two of one name yours counts.
+"""
 
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
+from flows.overrides import apply
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
 from tasks.places import DATA
 from tasks.plugins import explain
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\$\{[^{}]*\})*))?\}")
+OWN: Final = "TRACEMILL_RECIPES"
+BUNDLED: Final = DATA / "recipes"
+_FOLDER: Final = "recipes"
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\$\{[^{}]*\})*))?\}")
 
 Config = TypeVar("Config", bound=ConfigBase)
 
@@ -32,9 +41,43 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+class Known(NamedTuple):
+    """A recipe that goes by a name."""
+
+    name: str
+    path: Path
+    description: str
+    sections: frozenset[str]
+    """What it says something about, by its outermost keys; nothing where it cannot be read."""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's, not a bundled one."""
+        return self.path.parent != BUNDLED
+
+    @property
+    def hides(self) -> bool:
+        """Whether it stands in the place of a bundled one of the same name."""
+        return self.own and (BUNDLED / self.path.name).is_file()
+
+
+def known() -> list[Known]:
+    """All recipes that go by a name, sorted by it; of one that is no recipe the description says why.
+
+    Raises:
+        RecipeError: TRACEMILL_RECIPES names no folder.
+    """
+    return [_known(path, path.stat().st_mtime_ns) for _, path in sorted(_named().items())]
+
+
 def names() -> dict[str, str]:
-    """The bundled recipes with their descriptions."""
-    return {path.stem: str(_read(path).get("description", "")) for path in sorted((DATA / "recipes").glob("*.yaml"))}
+    """The recipes that go by a name, with their descriptions."""
+    return {one.name: one.description for one in known()}
+
+
+def choices(having: str, lacking: str = "") -> list[str]:
+    """The names of the recipes that have one section and lack another."""
+    return [one.name for one in known() if having in one.sections and lacking not in one.sections]
 
 
 def sections(recipe: str) -> frozenset[str]:
@@ -43,11 +86,30 @@ def sections(recipe: str) -> frozenset[str]:
     Raises:
         RecipeError: there is no such recipe, or it is not YAML.
     """
-    return frozenset(_read(_find(recipe)))
+    return frozenset(read(recipe))
+
+
+def read(recipe: str) -> dict[str, Any]:
+    """What a recipe says, as it stands there.
+
+    Raises:
+        RecipeError: there is no such recipe, or it is not YAML.
+    """
+    return _read(_find(recipe))
+
+
+def lasting(recipe: str) -> str:
+    """What other processes find a recipe by, wherever they run: a bundled one's name, or a path.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    path = _find(recipe)
+    return recipe if path.parent == BUNDLED else str(path.resolve())
 
 
 def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Config:
-    """Read a recipe, apply `key.key=value` overrides (values are YAML) and validate.
+    """Read a recipe, apply `key.key=value` overrides (values are YAML, `*` stands for every entry) and validate.
 
     `${NAME}` and `${NAME:-default}` in a string stand for environment variables, in a default too; `${TRACEMILL_DATA}`
     is the folder that comes with tracemill. Relative paths are relative to the working directory.
@@ -55,10 +117,9 @@ def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Confi
     Raises:
         RecipeError: there is no such recipe, it is not YAML, or a key is unknown or has the wrong type.
     """
-    path = _find(recipe)
-    content = _read(path)
+    content = read(recipe)
     for override in overrides:
-        _override(content, override)
+        apply(content, override)
     try:
         return model.model_validate(_expanded(content))
     except (ValidationError, RecipeError) as exc:
@@ -66,16 +127,32 @@ def resolve(recipe: str, overrides: Iterable[str], model: type[Config]) -> Confi
         raise RecipeError(f"recipe {recipe}: {message}; mend it, or give --set key=value") from exc
 
 
+def _named() -> dict[str, Path]:
+    """Bundled recipes and the user's own, which come last, by name."""
+    told = os.environ.get(OWN)
+    if told and not Path(told).is_dir():
+        raise RecipeError(f"{OWN}: {told} is no folder; make it, or unset the variable")
+    return {path.stem: path for folder in (BUNDLED, Path(told or _FOLDER)) for path in folder.glob("*.yaml")}
+
+
+@lru_cache(maxsize=256)
+def _known(path: Path, changed: int) -> Known:  # noqa: ARG001 - the time of the change is part of the cache's key
+    try:
+        content = _read(path)
+    except RecipeError as exc:
+        return Known(path.stem, path, str(exc), frozenset())
+    return Known(path.stem, path, str(content.get("description") or ""), frozenset(map(str, content)))
+
+
 def _find(recipe: str) -> Path:
     if recipe.endswith((".yaml", ".yml")) or os.sep in recipe:
         if Path(recipe).is_file():
             return Path(recipe)
         raise RecipeError(f"recipe {recipe}: no such file")
-    bundled = DATA / "recipes" / f"{recipe}.yaml"
-    if bundled.is_file():
-        return bundled
-    known = ", ".join(path.stem for path in sorted(bundled.parent.glob("*.yaml")))
-    raise RecipeError(f"recipe {recipe}: there is none of this name; give a path, or one of {known}")
+    named = _named()
+    if recipe in named:
+        return named[recipe]
+    raise RecipeError(f"recipe {recipe}: there is none of this name; give a path, or one of {', '.join(sorted(named))}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -90,44 +167,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RecipeError(f"recipe {path}: a recipe is a mapping of keys to settings")
     return content
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    key, sign, text = override.partition("=")
-    if not sign or not key:
-        raise RecipeError(f"--set {override}: give it as key.key=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise RecipeError(f"--set {override}: the value is not YAML") from exc
-    *parents, last = key.split(".")
-    place: Any = content
-    for parent in parents:
-        place = _child(place, parent, override)
-    _put(place, last, value, override)
-
-
-def _child(place: Any, key: str, override: str) -> Any:
-    if isinstance(place, list):
-        return place[_index(place, key, override)]
-    if place.get(key) is None:
-        place[key] = {}
-    if not isinstance(place[key], dict | list):
-        raise RecipeError(f"--set {override}: {key} holds a value, not keys")
-    return place[key]
-
-
-def _put(place: Any, key: str, value: Any, override: str) -> None:
-    if isinstance(place, list):
-        place[_index(place, key, override)] = value
-    else:
-        place[key] = value
-
-
-def _index(place: list[Any], key: str, override: str) -> int:
-    if not key.isdecimal() or int(key) >= len(place):
-        raise RecipeError(f"--set {override}: {key} is no position in a list of {len(place)}")
-    return int(key)
 
 
 def _expanded(value: Any) -> Any:

@@ -11,7 +11,9 @@ from prefect import flow, get_run_logger
 
 from flows.alarms import announce
 from flows.config import RefreshConfig
+from flows.forms import RefreshSettings, SamplingRecipe, Target
 from flows.log import logged
+from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
 from flows.sift import sifted
@@ -51,34 +53,37 @@ class Tools(NamedTuple):
 
 @flow(name="refresh", flow_run_name="refresh {recipe}", persist_result=False)
 def refresh(
-    recipe: str,
+    recipe: SamplingRecipe,
     lake: str = "data/lake",
     overrides: Sequence[str] = (),
-    target_accepted: int | None = None,
+    target_accepted: Target = 0,
     sample: bool = True,  # noqa: FBT001, FBT002 - a switch on Prefect's form
+    settings: RefreshSettings = RefreshSettings(),  # noqa: B008 - frozen
 ) -> ReleaseManifest:
     """Add to a recipe's data set and publish it.
 
     Args:
-        recipe: A name in data/recipes/, or a path to a recipe.
-        lake: A folder or an fsspec URL.
-        overrides: Settings that differ from the recipe's, each as `key.key=value`.
-        target_accepted: Go on, round after round, until so many correct traces are kept, and stop there.
+        recipe: A name from `tracemill recipes`; a new one is here after deploying again. From Python also a path.
+        lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
+        overrides: Any other settings that differ from the recipe's, each as `key.key=value`, such as
+            `verify.majority.share=0.6`; `*` stands for every entry. They come after `settings`.
+        target_accepted: Go on, round after round, until so many correct traces are kept, and stop there; 0: one round.
         sample: Ask for new problems and traces. Without, what is there is curated again, as after a change of the
             verifiers, benchmarks or rules.
+        settings: What is other than the recipe says, in this run; what is left empty stays as the recipe has it.
 
     Raises:
         TracemillError: What is wrong with the recipe, a model, the source or the lake; what came before it is kept.
     """
-    config = resolve(recipe, overrides, RefreshConfig)
+    config = resolve(recipe, [*settings.overrides(recipe), *overrides], RefreshConfig)
     store = Lake(lake)
     before = store.snapshots()
-    with logged():
+    with logged() as log:
         with Models(config.models) as models, LiveVerifier(config.verify) as live:
-            tables, summary = _rounds(store, config, Tools(models, live), target_accepted if sample else 0)
-        if config.alarm and target_accepted is None:
+            tables, summary = _rounds(store, config, Tools(models, live), (target_accepted or None) if sample else 0)
+        if config.alarm and not target_accepted:
             _heed([one for one in before if one.recipe == config.name], summary, config.alarm)
-        return publish(store, config, tables, summary)
+        return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
 
 
 def _heed(before: Sequence[Snapshot], now: Summary, config: AlarmConfig) -> None:

@@ -5,10 +5,8 @@ lies in the store and in the lake, and each of these flows may run again at any 
 environment variable TRACEMILL_REVIEW_DB names: an address with a password in it is no parameter.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from prefect import flow, get_run_logger
@@ -16,10 +14,13 @@ from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 from sqlalchemy import select
 
-from flows.config import CurateConfig, CurationConfig, RefreshConfig
+from flows.config import CurationConfig
 from flows.curate import curate
+from flows.forms import ReviewedRecipe
+from flows.kinds import configured
+from flows.page.reviewing import absolute, show_batch
 from flows.queued import gold, queued, settings_of
-from flows.recipes import resolve, sections
+from flows.recipes import lasting, sections
 from flows.refresh import refresh
 from flows.store import store
 from review import batches
@@ -40,21 +41,23 @@ _NAMED: Final = 20
 
 
 @flow(name="open-review", flow_run_name="open review of {recipe}", persist_result=False)
-def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] = (), name: str | None = None) -> str:
+def open_review(recipe: ReviewedRecipe, lake: str = "data/lake", overrides: Sequence[str] = (), name: str = "") -> str:
     """Put the queue of a recipe's newest run before reviewers; an open batch gets what it lacks. Gives its name.
 
     Args:
-        recipe: A name in data/recipes/, or a path to a recipe; it says `review` and `queue`.
-        lake: A folder or an fsspec URL.
-        overrides: Settings that differ from the recipe's, each as `key.key=value`.
-        name: The batch's; the recipe's unless given, with a number where that was closed.
+        recipe: A name from `tracemill recipes` that says `review` and `queue`; a new one is on the form after deploying
+            again. From Python also a path.
+        lake: A folder or an fsspec URL; a relative one is below the folder that was deployed.
+        overrides: Settings that differ from the recipe's, each as `key.key=value`; what is curated after the review has
+            the same.
+        name: The batch's; empty: the recipe's, with a number where that was closed.
 
     Raises:
         TracemillError: What is wrong with the recipe, the lake or the store.
     """
     config = configured(recipe, overrides)
     settings = settings_of(config)
-    root, found = _absolute(lake), _absolute(recipe) if _is_file(recipe) else recipe
+    root, found = absolute(lake), lasting(recipe)
     with store() as database:
         with database.reading() as session:
             chosen = name or batches.next_name(session, config.name)
@@ -69,6 +72,7 @@ def open_review(recipe: str, lake: str = "data/lake", overrides: Sequence[str] =
             for one in session.scalars(select(Item).where(Item.batch_id == batch.id, Item.gold.is_(None))):
                 ensure_suggestion(session, one)
             told = batches.progress(session, batch)
+    show_batch(batch, told)
     get_run_logger().info("batch %s: %s traces, %s left to review", batch.name, told.items, told.left)
     announce(OPENED, batch)
     return batch.name
@@ -123,15 +127,6 @@ def sweep_reviews() -> list[str]:
     return [one.name for one, _ in closed]
 
 
-def configured(recipe: str, overrides: Sequence[str]) -> CurationConfig:
-    """A recipe of either flow.
-
-    Raises:
-        RecipeError: there is no such recipe, or it is wrong.
-    """
-    return resolve(recipe, overrides, RefreshConfig if "generate" in sections(recipe) else CurateConfig)
-
-
 def announce(event: str, batch: Batch) -> None:
     """Tell Prefect's server what has become of a batch; a temporary one would have nobody who waits for it."""
     if not PREFECT_API_URL.value():
@@ -155,12 +150,3 @@ def _why(late: bool, told: batches.Progress) -> str | None:  # noqa: FBT001
     if told.items and told.complete:
         return "complete"
     return f"time is up: {told.done} of {told.items} traces are done" if late else None
-
-
-def _is_file(recipe: str) -> bool:
-    return recipe.endswith((".yaml", ".yml")) or os.sep in recipe
-
-
-def _absolute(path: str) -> str:
-    """A local path as any working directory finds it."""
-    return path if "://" in path else str(Path(path).resolve())

@@ -66,6 +66,24 @@ class Rate(ConfigBase):
         return self.count / self.of if self.of else None
 
 
+class Yield(ConfigBase):
+    """What came of one domain, model or sampler, or of one persona."""
+
+    by: str
+    name: str
+    problems: int
+    traces: int
+    correct: Rate
+    """Of the model's own samples that were judged."""
+    kept: int
+    """Correct traces that no stage dropped."""
+
+    @property
+    def share(self) -> float | None:
+        """Kept / traces."""
+        return self.kept / self.traces if self.traces else None
+
+
 class Canary(ConfigBase):
     """How many of a benchmark's own items, changed in one way, decontamination finds: by themselves, and in other text.
 
@@ -158,6 +176,8 @@ class Summary(ConfigBase):
     """pass@k over the problems' judged traces, by k (Chen et al. 2021)."""
     pass_rates: tuple[int, ...] = ()
     """Problems by the share of their judged traces that is correct, in ten bins."""
+    yields: tuple[Yield, ...] = ()
+    """By domain, model and sampler; of each the largest."""
     tokens: int | None = None
     """All tokens that were sampled, for problems, traces and judgements; None where none was."""
     agreements: tuple[LabelAgreement, ...] = ()

@@ -298,6 +298,22 @@ TALLIES: Final = _table(
     _column("rows", pa.int64()),
 )
 
+YIELDS: Final = _table(
+    "yields",
+    1,
+    _column("by", pa.string()),
+    _column("name", pa.string()),
+    _column("problems", pa.int64()),
+    _column("traces", pa.int64()),
+    _column("judged", pa.int64()),
+    _column("correct", pa.int64()),
+    _column("kept", pa.int64()),
+)
+"""What came of each domain, model, sampler and persona; rows of several rounds with one name add up.
+
+`judged` and `correct` count a model's own samples, `kept` the correct traces that no stage dropped.
+"""
+
 PAIRS: Final = _table(
     "pairs",
     2,
@@ -381,5 +397,6 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "disagreements": DISAGREEMENTS,
     "queue": QUEUE,
     "tallies": TALLIES,
+    "yields": YIELDS,
     "rewrites": REWRITES,
 }

@@ -27,5 +27,10 @@ def samples(traces: pa.Table) -> pa.Table:
 
     One that goes on from another is no sample of its own, and a reference solution is none at all.
     """
-    alone = np.asarray(pc.is_null(traces["parent_trace_id"])).astype(np.bool_)
-    return traces.filter(pa.array(alone & ~gold(traces)))
+    return traces.filter(pa.array(sampled_by_model(traces)))
+
+
+def sampled_by_model(traces: pa.Table) -> NDArray[np.bool_]:
+    """Which traces those are."""
+    alone: NDArray[np.bool_] = np.asarray(pc.is_null(traces["parent_trace_id"])).astype(np.bool_)
+    return alone & ~gold(traces)

@@ -1,10 +1,11 @@
 """A run in pictures, for the card and the page alike: PNG files drawn from its summary."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.summary import FunnelStep, Summary
+from schemas.summary import FunnelStep, Summary, Yield
+from tasks.report import shown_yields
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +16,17 @@ LOST: Final = "#e0a458"
 _DPI: Final = 110
 _ROW: Final = 0.34
 _REASON: Final = 48
+_YIELDS: Final = 30
 
 
 def pictures(summary: Summary) -> dict[str, bytes]:
-    """PNG files by name: `funnel.png`; `pass_rates.png` and `coverage.png` where problems have judged traces."""
+    """PNG files by name: `funnel.png`, and what there is of `pass_rates.png`, `coverage.png` and `yields.png`."""
     drawn = {"funnel.png": _funnel(summary.funnel)}
     if summary.pass_at_k:
         drawn["pass_rates.png"] = _pass_rates(summary.pass_rates)
         drawn["coverage.png"] = _coverage(summary.pass_at_k)
+    if any(one.traces for one in summary.yields):
+        drawn["yields.png"] = _yields(shown_yields(summary))
     return drawn
 
 
@@ -86,6 +90,26 @@ def _coverage(pass_at_k: dict[int, float]) -> bytes:
     axes.set_xticks(list(pass_at_k), [str(k) for k in pass_at_k])
     axes.set(xlabel="samples, k", ylabel="problems solved, %", ylim=(0, 108))
     axes.set_title("Coverage: pass@k", loc="left", fontsize=11)
+    return _png(figure)
+
+
+def _yields(found: Sequence[Yield]) -> bytes:
+    """A bar for each domain, model and sampler: the share of its traces that was kept."""
+    rows = [one for one in found if one.traces][:_YIELDS]
+    figure, axes = _figure(9.0, 1.1 + _ROW * len(rows))
+    for place, one in enumerate(rows):
+        share = 100 * one.kept / one.traces
+        axes.barh(place, share, height=0.72, color=KEPT)
+        axes.barh(place, 100 - share, left=share, height=0.72, color=LOST)
+        told = f"  {share:.0f} %, {one.kept:,} of {one.traces:,}"
+        axes.text(100, place, told, va="center", fontsize=9)
+    labels = [f"{one.by} {_plain(one.name)}".replace("$", r"\$") for one in rows]
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set(xlabel="traces that were kept (blue), %", xlim=(0, 130), ylim=(len(rows) - 0.4, -0.6))
+    axes.set_xticks(range(0, 101, 20))
+    axes.spines[["left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("What was kept, by domain and model", loc="left")
     return _png(figure)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, Rate, Summary
+from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, FunnelStep, Rate, Summary, Yield
 from schemas.tables import Status
 
 _LISTED = 50
@@ -18,11 +18,19 @@ def funnel(summary: Summary) -> str:
     """What each stage left and why it dropped the rest."""
     return table(
         ["stage", "table", "before", "dropped", "after", "why"],
-        (
-            (step.stage, step.table, step.before, step.before - step.after, step.after, _reasons(step.reasons))
-            for step in summary.funnel
-        ),
+        ((*_step(step), _reasons(step.reasons)) for step in summary.funnel),
     )
+
+
+def narrow_funnel(summary: Summary) -> str:
+    """The same for a page that breaks no lines in tables: the reasons are a table of their own."""
+    left = table(["stage", "table", "before", "dropped", "after"], map(_step, summary.funnel))
+    why = [(step.stage, step.table, *one) for step in summary.funnel for one in step.reasons.items()]
+    return f"{left}\n\n{table(['stage', 'table', 'dropped because', 'rows'], why)}" if why else left
+
+
+def _step(step: FunnelStep) -> tuple[str, str, int, int, int]:
+    return step.stage, step.table, step.before, step.before - step.after, step.after
 
 
 def verdicts(summary: Summary) -> str:
@@ -43,7 +51,7 @@ def pass_rates(summary: Summary) -> str:
 
 def agreements(summary: Summary) -> str:
     """How far each verifier agrees with the labels that came along, and each disagreement with its reason."""
-    measured = table(
+    measured = _turned(
         ["verifier", "label", "labelled", "agreeing", "wrong called correct", "right called incorrect", "unverifiable"],
         (
             (
@@ -58,22 +66,26 @@ def agreements(summary: Summary) -> str:
             for one in summary.agreements
         ),
     )
-    rows = [
-        (
-            one.trace_id,
-            verifier,
-            one.label,
-            one.status,
-            *map(_quoted, (one.extracted_answer, one.reference, one.reason)),
-        )
-        for verifier, one in disagreements(summary)
-    ]
+    rows = [_disagreement(verifier, one) for verifier, one in disagreements(summary)]
     if not rows:
         return measured
-    listed = table(["trace", "verifier", "label", "verdict", "answer", "reference", "reason"], rows[:_LISTED])
+    listed = "\n".join(rows[:_LISTED])
     more = sum(one.labelled - one.agreeing for one in summary.agreements) - len(rows[:_LISTED])
     rest = f"\n\n… and {more:,} more: `tracemill sql 'from disagreements'` lists all." if more > 0 else ""
     return f"{measured}\n\nShares with 95 % intervals.\n\n{listed}{rest}"
+
+
+def _disagreement(verifier: str, one: Disagreement) -> str:
+    answer, reference, reason = (_quoted(text) or "none" for text in (one.extracted_answer, one.reference, one.reason))
+    label = "right" if one.label else "wrong"
+    head = f"- `{one.trace_id}` is labelled {label}, {verifier} says {one.status}"
+    return " ".join(f"{head}: answer {answer}, reference {reference}; {reason}".split())
+
+
+def _turned(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table with a column for each row: there are few, and each has much to say."""
+    first, *rest = zip(header, *rows, strict=True)
+    return table(list(map(str, first)), rest)
 
 
 def disagreements(summary: Summary) -> list[tuple[str, Disagreement]]:
@@ -89,7 +101,7 @@ def rate(found: Rate) -> str:
 
 def judges(summary: Summary) -> str:
     """Each judge's replies, and how far they follow a text's place and length."""
-    measured = table(
+    measured = _turned(
         [
             "judge",
             "kind",
@@ -157,6 +169,32 @@ def _canaries(summary: Summary) -> str:
         ),
     )
     return f"Items of the benchmarks, planted as leaks; shares with 95 % intervals.\n\n{shown}"
+
+
+def yields(summary: Summary) -> str:
+    """What came of each domain, model and sampler."""
+    made = table(
+        ["by", "", "problems", "traces", "judged samples that are correct", "kept", "of its traces"],
+        (
+            (
+                one.by,
+                _quoted(one.name),
+                one.problems,
+                one.traces,
+                _rate_or_none(one.correct),
+                one.kept,
+                share(one.kept, one.traces),
+            )
+            for one in shown_yields(summary)
+        ),
+    )
+    return f"{made}\n\nKept are correct traces that no stage dropped. Shares of correct ones with 95 % intervals."
+
+
+def shown_yields(summary: Summary) -> list[Yield]:
+    """Without the samplers where they only repeat the models."""
+    sizes = {by: sorted(one.traces for one in summary.yields if one.by == by) for by in ("model", "sampler")}
+    return [one for one in summary.yields if one.by != "sampler" or sizes["sampler"] != sizes["model"]]
 
 
 def pairs(summary: Summary) -> str:

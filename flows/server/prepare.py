@@ -14,6 +14,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.alarms import ALARM
+from flows.recipes import names
 from flows.server.automations import create_missing
 from flows.server.environment import environment
 from flows.server.folder import Folder, Settings
@@ -68,7 +69,9 @@ def _has_deployments(client: SyncPrefectClient) -> bool:
 
 
 def _digest(settings: Settings) -> str:
-    content = f"{Path.cwd()}\n{settings.pool}\n{settings.database}\n".encode() + Path("prefect.yaml").read_bytes()
+    # Forms offer the recipes by name: a new one is there after deploying again.
+    known = [Path.cwd(), settings.pool, settings.database, *names()]
+    content = "\n".join(map(str, known)).encode() + Path("prefect.yaml").read_bytes()
     return hashlib.sha256(content).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from schemas.errors import RecipeError
 from tasks import plugins
 from tasks.engines.contract import Completion, Engine, Identity, Request
 from tasks.engines.flight import Job, fly
+from tasks.engines.usage import Price, Usage
 
 KINDS: Final = "tasks.engines.kinds"
 T = TypeVar("T")
@@ -29,6 +31,8 @@ class ModelConfig(ConfigBase):
     engine: dict[str, dict[str, Any]] = Field(
         default={"transformers": {}}, description="one kind with its settings; a bare `vllm` is `vllm: {}`"
     )
+
+    price: Price | None = Field(default=None, description="what it costs, for the run's page; null: nobody knows")
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -58,6 +62,8 @@ class Models:
         self._runner = asyncio.Runner()
         self._starting: dict[str, asyncio.Task[Engine]] = {}
         self._started: dict[str, Engine] = {}
+        self._since: dict[str, float] = {}
+        self._used: dict[str, Usage] = {}
         self._ends = AsyncExitStack()
         self._streams: WeakSet[Generator[Any, None, None]] = WeakSet()
 
@@ -72,7 +78,16 @@ class Models:
                 stream.close()
             self._runner.run(self._end())
         finally:
+            self._used = self.used
+            self._since.clear()
             self._runner.close()
+
+    @property
+    def used(self) -> dict[str, Usage]:
+        """What was asked of each model so far, by its name; of those alone that were started."""
+        now = time.monotonic()
+        up = {name: now - since for name, since in self._since.items()}
+        return {name: used._replace(seconds=used.seconds + up.get(name, 0.0)) for name, used in self._used.items()}
 
     def identity(self, name: str) -> Identity:
         """The model and its template; the engine need not run. A folder goes by its own name, without its path.
@@ -92,7 +107,9 @@ class Models:
             EngineError: as `Engine.complete`, or the engine does not start.
         """
         engine = self._started.get(name) or await self._start(name)
-        return await engine.complete(request)
+        done = await engine.complete(request)
+        self._used[name] = self._used[name].plus(done)
+        return done
 
     def stream(
         self, jobs: Iterable[Job[T]], *, every_s: float = 2.0, in_flight: int = 1024
@@ -123,6 +140,7 @@ class Models:
         return await asyncio.shield(self._starting[name])
 
     async def _enter(self, name: str, engine: Engine) -> Engine:
+        self._since[name], self._used[name] = time.monotonic(), Usage()
         self._started[name] = await self._ends.enter_async_context(engine)
         # Else the collector halts the loop for seconds, to look through all that the libraries hold.
         gc.freeze()

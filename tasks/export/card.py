@@ -41,7 +41,7 @@ def card(facts: CardFacts) -> str:
         _judges(summary),
         _decontamination(summary),
         _pairs(summary),
-        f"## Traces by model\n\n{report.counts(('model', 'traces'), _models(facts.stages))}",
+        _yields(facts),
         _sampling(facts.stages),
         _changes(facts),
         _sources(facts),
@@ -117,6 +117,12 @@ def _pairs(summary: Summary) -> str:
         return ""
     without = report.counts(("problems without a pair", "count"), summary.no_pairs) if summary.no_pairs else ""
     return f"## Pairs\n\n{report.pairs(summary)}\n\n{without}".rstrip()
+
+
+def _yields(facts: CardFacts) -> str:
+    if facts.summary.yields:
+        return f"## Yield by domain and model\n\n![Kept traces](yields.png)\n\n{report.yields(facts.summary)}"
+    return f"## Traces by model\n\n{report.counts(('model', 'traces'), _models(facts.stages))}"
 
 
 def _models(stages: tuple[Manifest, ...]) -> dict[str, int]:

@@ -65,6 +65,12 @@ def read(storage: Storage, name: str, version: str) -> ReleaseManifest | None:
         return None
 
 
+def newest(storage: Storage, name: str) -> ReleaseManifest | None:
+    """The newest finished version of a release; None if it has none."""
+    finished = versions(storage, name)
+    return read(storage, name, finished[-1]) if finished else None
+
+
 def find(storage: Storage, release: str) -> ReleaseManifest:
     """The release that `name` (its newest version) or `name/version` means.
 

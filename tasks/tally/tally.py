@@ -17,10 +17,11 @@ from tasks.tally.funnel import drops, entered
 from tasks.tally.pairing import COLUMNS as COLUMNS_OF_PAIRS
 from tasks.tally.pairing import NO_PAIR, pairing
 from tasks.tally.passrate import sampled
+from tasks.tally.yields import yields
 
-VERSION: Final = "3"
+VERSION: Final = "4"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
-    "problems": ["problem_id", "reference"],
+    "problems": ["problem_id", "reference", "domain", "persona_id"],
     "traces": [
         "trace_id",
         "problem_id",
@@ -48,6 +49,7 @@ class Counted(NamedTuple):
 
     tallies: pa.Table
     disagreements: pa.Table
+    yields: pa.Table
 
 
 def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -> Counted:
@@ -84,7 +86,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
         "refused pair": _counted(unpaired.filter(pc.invert(of_problem)), "reason"),
         **pairing(tables["pairs"], tables["judgement_pairs"]),
     }
-    return Counted(_table(found), disagreements(judged, problems))
+    return Counted(_table(found), disagreements(judged, problems), yields(problems, traces, standings, dropped))
 
 
 def added_up(tallies: pa.Table) -> dict[str, Count]:

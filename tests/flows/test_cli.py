@@ -51,6 +51,11 @@ def test_curate_then_look(tracemill: Run, recipe: str, tmp_path: Path) -> None:
     assert "0 rows" in tracemill("sql", "select * from rewrites").stdout
 
     refused(tracemill("stats", "tiny/v9"), "no release tiny/v9; there are: tiny/v1")
+    refused(tracemill("export", recipe, "--set", "export.formats={csv: {}}"), "unknown name 'csv' in exporters")
+    done = tracemill("export", recipe, "--set", "export.formats={kto: {}}")
+    assert done.returncode == 0, done.stderr
+    assert f"release tiny v2: {tmp_path}/lake/releases/tiny/v2" in done.stdout
+    assert "exported rows: kto/train 30" in done.stdout
     refused(tracemill("sql", "select nothing from verdicts"), "sql:", '"nothing"')
 
 
@@ -61,8 +66,12 @@ def test_import_alone(tracemill: Run, recipe: str) -> None:
     assert json.loads(tracemill("sql", "select count(*)::int as n from traces", "--json").stdout) == [{"n": 48}]
 
 
-def test_recipes_and_doctor(tracemill: Run) -> None:
-    assert "gsm8k-model-solutions" in tracemill("recipes").stdout
+def test_recipes_and_doctor(tracemill: Run, tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text("name: demo\ndescription: Mine.\n")
+    listed = tracemill("recipes", TRACEMILL_RECIPES=str(tmp_path)).stdout
+    assert re.search(r"gsm8k-model-solutions +│ bundled", listed)
+    assert re.search(r"demo +│ yours, not the bundled one │ Mine\.", listed)
+    assert f"yours: {tmp_path}" in listed
     done = tracemill("doctor")
     assert done.returncode == 0, done.stdout
     assert re.search(r"workers\s+│ ok", done.stdout)

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from flows.artifacts import fenced
 from flows.curate import curate
+from flows.page.fences import fenced
 from flows.query import query
 from schemas.errors import EmptyError, RecipeError
 from schemas.refs import ReleaseManifest

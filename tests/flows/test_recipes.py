@@ -1,11 +1,12 @@
 """Recipes: found, overridden, expanded, validated."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from flows.config import CurateConfig, RefreshConfig
-from flows.recipes import names, resolve
+from flows.recipes import OWN, choices, known, lasting, names, resolve
 from schemas.errors import RecipeError
 from tasks.places import DATA
 
@@ -117,6 +118,67 @@ def test_a_broken_recipe_is_named(tmp_path: Path, content: str, message: str) ->
     path.write_bytes(content.encode(errors="surrogatepass"))
     with pytest.raises(RecipeError, match=message):
         resolve(str(path), [], CurateConfig)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own recipes, in a working directory without `recipes/`."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(OWN, str(folder))
+    return folder
+
+
+def test_a_recipe_of_your_own_goes_by_its_name(own: Path) -> None:
+    (own / "mine.yaml").write_text(RECIPE.replace("name: tiny", "name: mine\ndescription: My traces."))
+    assert resolve("mine", [], CurateConfig).name == "mine"
+    assert names()["mine"] == "My traces."
+    assert lasting("mine") == str(own / "mine.yaml")
+    (mine,) = (one for one in known() if one.own)
+    assert (mine.name, mine.hides) == ("mine", False)
+
+
+def test_of_two_of_one_name_your_own_counts(own: Path) -> None:
+    assert resolve("demo-traces", [], CurateConfig).name == "demo-traces"
+    assert lasting("demo-traces") == "demo-traces"
+    (own / "demo-traces.yaml").write_text(RECIPE)
+    assert resolve("demo-traces", [], CurateConfig).name == "tiny"
+    assert lasting("demo-traces") == str(own / "demo-traces.yaml")
+    assert [one.name for one in known() if one.hides] == ["demo-traces"]
+
+
+def test_your_recipes_lie_in_the_working_directory_unless_said_otherwise(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own.parent / "recipes").mkdir()
+    (own.parent / "recipes/here.yaml").write_text(RECIPE)
+    assert "here" not in names()
+    monkeypatch.delenv(OWN)
+    assert "here" in names()
+    monkeypatch.setenv(OWN, str(own / "gone"))
+    with pytest.raises(RecipeError, match=r"TRACEMILL_RECIPES: .*gone is no folder; make it, or unset the variable"):
+        names()
+
+
+def test_choices_are_the_recipes_that_fit_a_flow(own: Path) -> None:
+    (own / "curates.yaml").write_text(RECIPE)
+    (own / "generates.yaml").write_text("name: x\ngenerate: {}\n")
+    (own / "broken.yaml").write_text("name: [")
+    assert {"generates", "demo", "irpo"} <= set(choices("generate"))
+    assert not {"curates", "broken", "demo-traces"} & set(choices("generate"))
+    assert {"curates", "demo-traces"} <= set(choices("ingest", lacking="generate"))
+    assert not {"generates", "irpo", "broken"} & set(choices("ingest", lacking="generate"))
+    assert "not YAML" in names()["broken"]
+
+
+def test_a_recipe_that_changes_is_read_again(own: Path) -> None:
+    path = own / "mine.yaml"
+    path.write_text(RECIPE)
+    assert "mine" not in choices("generate")
+    path.write_text(RECIPE + "generate: {}\n")
+    os.utime(path, ns=(1, 1))
+    assert "mine" in choices("generate")
 
 
 def test_an_unknown_recipe_lists_the_known() -> None:

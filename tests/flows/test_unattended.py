@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +22,10 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Cancelled, Completed
+from prefect.states import Cancelled, Completed, Scheduled
 
 from flows.alarms import BLOCK
+from flows.recipes import OWN
 from flows.server.folder import SERVER, SUPERVISOR, VARIABLE, WORKER, Folder
 from schemas.refs import ReleaseManifest
 
@@ -109,11 +111,10 @@ class Unattended(NamedTuple):
     """A server that was started by the command line."""
 
     folder: Folder
-    recipe: Path
     lakes: Path
 
     def parameters(self, lake: str) -> dict[str, object]:
-        return {"recipe": str(self.recipe), "lake": str(self.lakes / lake), "overrides": []}
+        return {"recipe": "given", "lake": str(self.lakes / lake), "overrides": []}
 
     def schedule(self, client: SyncPrefectClient, lake: str) -> None:
         """A run each minute; the lake's name tells it from other runs."""
@@ -155,20 +156,23 @@ def unattended(
     tmp_path_factory: pytest.TempPathFactory, database: Postgres, served: Callable[[Reply], str]
 ) -> Iterator[Unattended]:
     place, port = tmp_path_factory.mktemp("unattended"), free_port()
-    recipe = place / "given.yaml"
+    own = place / "recipes"
+    own.mkdir()
+    recipe = own / "given.yaml"
     problems = (ROOT / "data/samples/demo-problems.jsonl").read_text().splitlines(keepends=True)[:12]
     (place / "problems.jsonl").write_text("".join(problems))
     recipe.write_text(RECIPE % (served(slow), place / "problems.jsonl"))
     url = f"postgresql+asyncpg://postgres:se-cret@127.0.0.1:{database.port}/prefect"
     state = place / "state"
-    started = tracemill(state, "start", "--port", str(port), PREFECT_SERVER_DATABASE_CONNECTION_URL=url)
+    given = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url, OWN: str(own)}
+    started = tracemill(state, "start", "--port", str(port), **given)
     try:
         assert started.returncode == 0, started.stderr + "".join(log.read_text() for log in state.glob("*.log"))
         assert f"http://127.0.0.1:{port}/" in started.stdout
         assert "se-cret" not in started.stdout
         api = {PREFECT_API_URL: f"http://127.0.0.1:{port}/api", PREFECT_CLIENT_MAX_RETRIES: 8}
         with temporary_settings(api):
-            yield Unattended(Folder(state), recipe, place)
+            yield Unattended(Folder(state), place)
     finally:
         tracemill(state, "stop", "--grace", "10")
     assert not Folder(state).offspring()
@@ -251,7 +255,8 @@ def test_killed_in_the_middle_of_a_run_which_finishes_with_the_same_release(
         assert settings
         url = f"postgresql+asyncpg://postgres:se-cret@127.0.0.1:{database.port}/prefect"
         again = ["start", "--port", str(settings.port)]
-        started = tracemill(unattended.folder.path, *again, PREFECT_SERVER_DATABASE_CONNECTION_URL=url)
+        given = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url, OWN: str(unattended.lakes / "recipes")}
+        started = tracemill(unattended.folder.path, *again, **given)
         assert started.returncode == 0, started.stderr
     ended = finished(client, run)
     assert unattended.release(what) == undisturbed
@@ -283,7 +288,7 @@ def test_a_run_that_fails_raises_an_alarm_which_is_sent(
         cookies=None,
     )
     block.save(BLOCK, overwrite=True)
-    run = unattended.start(client, "curate/curate", {"recipe": "no `such` recipe"})
+    run = unattended.start(client, "curate/curate", {"overrides": ["no_such.`key`=1"]})
     until(lambda: bool(alarms(client, "failed")), "no alarm", 0.5)
     (alarm,) = alarms(client, "failed")
     assert alarm.state is not None
@@ -291,7 +296,7 @@ def test_a_run_that_fails_raises_an_alarm_which_is_sent(
     (sent,) = told
     assert sent["subject"] == "tracemill: A run failed"
     assert f"/runs/flow-run/{run.id}" in sent["body"]
-    assert "recipe no `such` recipe: there is none of this name" in " ".join(sent["body"].split())
+    assert "recipe demo-traces: no_such" in " ".join(sent["body"].split())
 
 
 def test_the_third_run_that_is_cancelled_in_a_row_raises_an_alarm(
@@ -299,7 +304,8 @@ def test_the_third_run_that_is_cancelled_in_a_row_raises_an_alarm(
 ) -> None:
     deployment = client.read_deployment_by_name("open-review/open-review")
     nights = [Cancelled, Completed, Cancelled, Cancelled, Cancelled]
-    runs = [client.create_flow_run_from_deployment(deployment.id, name=f"night-{number}") for number in range(5)]
+    later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+    runs = [client.create_flow_run_from_deployment(deployment.id, state=later) for _ in nights]
     for run, state, looks in zip(runs, nights, [1, 1, 2, 3, 4], strict=True):
         client.set_flow_run_state(run.id, state(), force=True)
         looked = partial(lambda least: len(alarms(client, "cancelled")) >= least, looks)

@@ -6,7 +6,7 @@ import matplotlib.image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.summary import FunnelStep, Summary
+from schemas.summary import FunnelStep, Rate, Summary, Yield
 from tasks.pictures import pictures
 
 STEPS = (
@@ -34,3 +34,12 @@ def test_any_reason_and_number_can_be_drawn(reason: str, rows: int) -> None:
     height, width = matplotlib.image.imread(io.BytesIO(drawn)).shape[:2]
     assert width > 500
     assert height > 50
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.text(max_size=300), st.integers(0, 10**9))
+def test_yields_of_any_name_can_be_drawn(name: str, traces: int) -> None:
+    empty = Rate(count=0, of=0, low=None, high=None)
+    one = Yield(by="model", name=name, problems=1, traces=traces, correct=empty, kept=traces // 2)
+    drawn = pictures(EMPTY.model_copy(update={"yields": (one,)}))
+    assert ("yields.png" in drawn) == (traces > 0)

@@ -282,8 +282,10 @@ async function recover(first) {
   const local = kept(first.id);
   if (!local || first.lease === null) return;
   const mine = works.workOf(round(), local.draft);
+  // What arrived, though the answer to it did not, is no conflict.
+  const same = local.version === first.version || JSON.stringify(mine) === JSON.stringify(work);
   const message = "Work of an earlier visit was not sent before the trace was changed.";
-  const whose = local.version === first.version ? "mine" : ((work = mine), await settle({ message, current: first }));
+  const whose = same ? "mine" : ((work = mine), await settle({ message, current: first }));
   if (whose === "mine") work = mine;
   session.touched();
 }

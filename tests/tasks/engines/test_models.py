@@ -14,6 +14,7 @@ from tasks import plugins
 from tasks.engines.contract import Completion, Finish, Identity, Message, Request, Sampling
 from tasks.engines.flight import Job
 from tasks.engines.models import ModelConfig, Models
+from tasks.engines.usage import Price
 
 
 class EchoConfig(ConfigBase):
@@ -150,3 +151,22 @@ def test_wrong_settings_name_their_place(diary: list[str]) -> None:
         Models({"a": config(speed=3)})
     with pytest.raises(PluginError, match=r"models\.a\.engine: unknown name 'lama'"):
         Models({"a": ModelConfig(model="m", engine={"lama": {}})})
+
+
+def test_what_was_asked_is_counted_and_costs(diary: list[str]) -> None:
+    config = {"model": "a", "engine": {"echo": {}}}
+    price = Price(prompt=2.0, completion=4.0, hour=3600.0, currency="EUR")
+
+    async def asked(models: Models) -> None:
+        await models.complete("first", Request("1", (Message("user", "hello"),), Sampling()))
+
+    with Models({name: ModelConfig.model_validate(config) for name in ("first", "second")}) as models:
+        assert models.used == {}
+        for _ in models.stream([lambda _: asked(models)] * 3):
+            pass
+    used = models.used["first"]
+    assert set(models.used) == {"first"}
+    assert (used.requests, used.prompt_tokens, used.completion_tokens) == (3, 3, 3)
+    assert models.used["first"].seconds == used.seconds > 0
+    assert used._replace(seconds=2.0).cost(price) == pytest.approx(2.0 + (3 * 2 + 3 * 4) / 1e6)
+    assert used.cost(Price()) == 0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.refs import Stage, Tables
 from schemas.tables import DISAGREEMENTS, LABELS, TABLES, TALLIES
 from tasks.lake import Lake
-from tasks.tally import store
+from tasks.tally import store, yields
 from tasks.tally.store import tallies
 from tasks.tally.tally import COLUMNS, added_up, tally
 
@@ -33,7 +34,14 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
     lost += [("pairs", f"{name} pair {at}", "preferences") for at in range(draw.randint(0, 3))]
     statuses = [draw.choice(STATUSES) for _ in traces]
     return {
-        "problems": pa.table({"problem_id": problems, "reference": ["1"] * len(problems)}),
+        "problems": pa.table(
+            {
+                "problem_id": problems,
+                "reference": ["1"] * len(problems),
+                "domain": [draw.choice(["math", "code"]) for _ in problems],
+                "persona_id": pa.array([draw.choice([None, "ann", "bob"]) for _ in problems], pa.string()),
+            }
+        ),
         "traces": pa.table(
             {
                 "trace_id": pa.array(traces, pa.string()),
@@ -90,6 +98,10 @@ def test_rounds_add_up(first: int, second: int) -> None:
     assert whole.tallies.schema.equals(TALLIES, check_metadata=True)
     assert whole.disagreements.schema.equals(DISAGREEMENTS, check_metadata=True)
     assert added_up(pa.concat_tables([part.tallies for part in parts])) == added_up(whole.tallies)
+    both_yields = (whole.yields, pa.concat_tables([part.yields for part in parts]))
+    yielded = [pyarrow.dataset.dataset(table) for table in both_yields]
+    assert yields.added(yielded[0]) == yields.added(yielded[1])
+    assert yields.ends(yielded[0], "persona", 3) == yields.ends(yielded[1], "persona", 3)
     listed = pa.concat_tables([part.disagreements for part in parts])
     assert listed.to_pylist() == whole.disagreements.to_pylist()
 
@@ -110,7 +122,14 @@ def test_what_a_round_comes_to() -> None:
                 ),
             }
         ),
-        "problems": pa.table({"problem_id": ["a0", "a1"], "reference": ["8", None]}),
+        "problems": pa.table(
+            {
+                "problem_id": ["a0", "a1"],
+                "reference": ["8", None],
+                "domain": ["math", "math"],
+                "persona_id": pa.array(["ann", None]),
+            }
+        ),
         "pairs": pa.table(
             {
                 "rule": ["irpo", "irpo"],
