@@ -20,7 +20,7 @@ import psutil
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Scheduled
 
@@ -304,16 +304,15 @@ def test_the_third_run_that_is_cancelled_in_a_row_raises_an_alarm(
 ) -> None:
     deployment = client.read_deployment_by_name("open-review/open-review")
     nights = [Cancelled, Completed, Cancelled, Cancelled, Cancelled]
-    later = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+    later: State[Any] = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
     runs = [client.create_flow_run_from_deployment(deployment.id, state=later) for _ in nights]
     for run, state, looks in zip(runs, nights, [1, 1, 2, 3, 4], strict=True):
         client.set_flow_run_state(run.id, state(), force=True)
         looked = partial(lambda least: len(alarms(client, "cancelled")) >= least, looks)
         until(looked, "no automation looked", 0.3)
-    logs = client.read_logs(limit=200)
-    said = [one.message for one in logs if "runs in a row were cancelled" in one.message]
-    assert len(said) == 1
-    assert str(runs[-1].id) in said[0]
+    told = [str(one.data) for one in client.read_artifacts() if "runs in a row were cancelled" in str(one.data)]
+    assert len(told) == 1
+    assert f"/runs/flow-run/{runs[-1].id}" in told[0]
 
 
 def test_the_state_holds_no_password(unattended: Unattended) -> None:
