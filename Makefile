@@ -6,7 +6,7 @@ VENV_VLLM ?= .venv-vllm
 BIN_VLLM := $(VENV_VLLM)/bin
 PIP := pip -qq --disable-pip-version-check
 
-.PHONY: demo review test test-vllm improve check install clean
+.PHONY: demo review server stop test test-vllm improve check install clean
 
 demo: $(VENV)/installed  ## generate problems and traces with the bundled model, and curate them into a release
 	$(BIN)/tracemill refresh demo
@@ -15,6 +15,12 @@ review: $(VENV)/installed  ## the review page over the demo's traces, with the b
 	$(BIN)/tracemill stats demo --json >/dev/null 2>&1 || $(BIN)/tracemill refresh demo
 	$(BIN)/tracemill review open demo
 	$(BIN)/tracemill review serve --demo
+
+server: $(VENV)/installed  ## a Prefect server with schedules and a worker, kept up in the background
+	$(BIN)/tracemill server start
+
+stop: $(VENV)/installed  ## end just what `make server` started
+	$(BIN)/tracemill server stop
 
 test: check  ## every check and every test
 	sh tests/system-packages.sh

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from flows.cli_gc import gc
 from flows.cli_review import app as review
+from flows.cli_server import app as server
 from flows.environment import quiet_prefect
 from schemas.errors import TracemillError
 from tasks.keys import plain
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(review, name="review")
 app.command()(gc)
+app.add_typer(server, name="server")
 console: Final = Console(highlight=False)
 
 Recipe = Annotated[

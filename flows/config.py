@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from flows.machines import MachinesConfig
+from flows.yields import AlarmConfig
 from review.config import ReviewConfig
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
@@ -203,6 +204,9 @@ class RefreshConfig(CurationConfig):
     )
     problems: ProblemsConfig | None = Field(default=None, description="problems that a model writes")
     generate: GenerateConfig
+    alarm: AlarmConfig | None = Field(
+        default=AlarmConfig(), description="when a run that yields little is an alarm; null: never"
+    )
     witness: WitnessConfig | None = Field(
         default=None, description="have programs written that bear witness to a majority's answer (verify.majority)"
     )

@@ -31,9 +31,14 @@ def quiet_prefect() -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     if not any(map(_DATABASE.match, os.environ)):
-        home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
         os.environ["PREFECT_SERVER_DATABASE_DRIVER"] = "sqlite+aiosqlite"
-        os.environ["PREFECT_SERVER_DATABASE_NAME"] = str(home / f"tracemill-{version('prefect')}.db")
+        os.environ["PREFECT_SERVER_DATABASE_NAME"] = history()
+
+
+def history() -> str:
+    """The file in which runs that start their own server keep their history."""
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    return str(home / f"tracemill-{version('prefect')}.db")
 
 
 @contextmanager

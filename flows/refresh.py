@@ -9,6 +9,7 @@ from typing import Final
 
 from prefect import flow, get_run_logger
 
+from flows.alarms import announce
 from flows.cluster import shared
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
@@ -20,8 +21,9 @@ from flows.sift import sifted
 from flows.slots import slot
 from flows.verdicts import rewritten, verdicts
 from flows.working import working
+from flows.yields import AlarmConfig, low_yield
 from schemas.errors import LakeError
-from schemas.refs import ReleaseManifest, Tables, added, joined
+from schemas.refs import ReleaseManifest, Snapshot, Tables, added, joined
 from schemas.summary import Summary
 from tasks.decontaminate.meaning import ASKING as SAME_PROBLEM
 from tasks.decontaminate.task import decontaminate
@@ -73,11 +75,21 @@ def refresh(
     config = resolve(*asked, RefreshConfig)
     store = Lake(lake)
     with working(store, config, "refresh") as log:
+        before = store.snapshots()
         crew = shared(config.machines, store)
         with crew, Models(config.models, slot) as models, LiveVerifier(config.verify) as live:
             tools = Tools(models, live, asked)
             tables, summary = _rounds(store, config, tools, (target_accepted or None) if sample else 0)
+        if config.alarm and not target_accepted:
+            _heed([one for one in before if one.recipe == config.name], summary, config.alarm)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))
+
+
+def _heed(before: Sequence[Snapshot], now: Summary, config: AlarmConfig) -> None:
+    """Tell of a run that yields little."""
+    if low := low_yield(before, now, config):
+        get_run_logger().warning("%s", low)
+        announce(low)
 
 
 def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None) -> tuple[Tables, Summary]:

@@ -54,7 +54,7 @@ def broken(session: Session) -> int | None:
 def head(session: Session) -> Head | None:
     """The newest row's id and hash; None where nothing was done yet."""
     row = session.execute(select(Audit.id, Audit.hash).order_by(Audit.id.desc()).limit(1)).first()
-    return row and Head(*row)
+    return Head(row.id, row.hash) if row else None
 
 
 def holds(session: Session, kept: Head) -> bool:

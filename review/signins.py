@@ -90,14 +90,14 @@ def of_cookie(session: Session, value: str) -> Caller | None:
     now = datetime.now(UTC)
     good = (Login.token_hash == hashed(value), Login.expires_at > now, Login.seen_at > now - IDLE, User.active)
     row = session.execute(select(User, Login).join(Login, Login.user_id == User.id).where(*good)).first()
-    return row and Caller(row[0], row[1])
+    return Caller(row[0], row[1]) if row else None
 
 
 def of_token(session: Session, value: str) -> Caller | None:
     """Whose token it is, if it still is one. One query."""
     good = (Token.token_hash == hashed(value), Token.revoked_at.is_(None), User.active)
     row = session.execute(select(User, Token).join(Token, Token.user_id == User.id).where(*good)).first()
-    return row and Caller(row[0], row[1])
+    return Caller(row[0], row[1]) if row else None
 
 
 def is_stale(caller: Caller) -> bool:

@@ -83,7 +83,7 @@ class _Taken:
         self.session, self.actor, self.batch = session, actor, batch
         self.items = self.reviews = 0
         self._now = datetime.now(UTC)
-        self._users: dict[str, int] = dict(session.execute(select(User.name, User.id)).all())
+        self._users: dict[str, int] = dict(session.execute(select(User.name, User.id)).tuples().all())
         mine = select(Item.id).where(Item.batch_id == batch.id)
         self._ranks = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
         cuts = select(Trace.item_id, Trace.trace_id, Trace.step_offsets).where(Trace.item_id.in_(mine))

@@ -139,7 +139,8 @@ def leased(session: Session, assignment_id: str, user_id: int, token: str, now: 
     ).one_or_none()
     if found is None:
         raise AbsentError(f"assignment {assignment_id}: none of this id is yours")
-    work = Work(session, *found, now)
+    assignment, item, batch, name = found
+    work = Work(session, assignment, item, batch, name, now)
     if not holds(work.assignment, now) or not hmac.compare_digest(
         (work.assignment.lease_token or "").encode(), token.encode()
     ):

@@ -197,7 +197,7 @@ class Reviewing(RuleBasedStateMachine):
         return kept
 
 
-def _pairs(found: Result[str, int]) -> dict[str, int]:
+def _pairs(found: Result[tuple[str, int]]) -> dict[str, int]:
     rows = found.all()
     return dict(zip((key for key, _ in rows), (count for _, count in rows), strict=True))
 
