@@ -64,10 +64,10 @@ def sample(recipe: str, lake: str, overrides: Sequence[str], plan: str, share: i
     """Take a share of a run's missing samples; started by that run, where its recipe says `machines: {workers: 4}`.
 
     Args:
-        recipe: The run's recipe.
+        recipe: The run's recipe: a name, or a path that every worker has.
         lake: The run's lake: a folder that this machine shares, or an fsspec URL.
         overrides: The run's settings that differ from the recipe's.
-        plan: The plan's name in the lake.
+        plan: The plan's name in the lake, which says what is to be sampled.
         share: Which of its shares, from 0.
 
     Raises:

@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+
+from flows.recipes import OWN
 
 Reply = Callable[[dict[str, Any]], Any]
 """From the body of a chat request to the response's."""
@@ -137,19 +139,30 @@ def tracemill(prefect_server: str, tmp_path: Path) -> Run:
     return run
 
 
-@pytest.fixture(scope="module")
-def sampling_worker(prefect_server: str) -> Iterator[psutil.Process]:
-    """A worker that takes runs of the deployment `sample`, any number at once."""
-    environment = os.environ | {"PREFECT_API_URL": prefect_server, "PREFECT_CLI_PROMPT": "false", "PWD": str(ROOT)}
+class Worker(NamedTuple):
+    """A worker of the pool, with everything deployed; tests that use it are of the group `worker`, for it is one."""
+
+    process: psutil.Process
+    recipes: Path
+    """The folder of recipes that the deployments offer once they are deployed again."""
+    deploy: Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def worker(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    recipes = tmp_path_factory.mktemp("recipes")
+    mine = {"PREFECT_API_URL": prefect_server, "PREFECT_CLI_PROMPT": "false", "PWD": str(ROOT), OWN: str(recipes)}
+    environment = os.environ | mine
     prefect = [sys.executable, "-m", "prefect"]
-    for command in (
-        ["work-pool", "create", "tracemill", "--type", "process", "--overwrite"],
-        ["deploy", "-n", "sample"],
-    ):
-        subprocess.run([*prefect, *command], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    def run(*arguments: str) -> None:
+        subprocess.run([*prefect, *arguments], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    run("work-pool", "create", "tracemill", "--type", "process", "--overwrite")
+    run("deploy", "--all")
     command = [*prefect, "worker", "start", "--pool", "tracemill"]
     with psutil.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL) as working:
-        yield working
+        yield Worker(working, recipes, lambda name: run("deploy", "--name", name))
         working.terminate()
         try:
             working.wait(20)

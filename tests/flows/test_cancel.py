@@ -1,9 +1,6 @@
 """Cancelled from the page, a run ends in time, leaves no process, keeps what it made, and can be gone on with."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -35,6 +32,9 @@ for number in (signal.SIGTERM, signal.SIGINT):
 while True:
     pass
 """
+
+
+pytestmark = pytest.mark.xdist_group("worker")
 
 
 class Run:
@@ -95,52 +95,47 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-@pytest.fixture(scope="module")
-def start(prefect_server: str) -> Iterator[Callable[[str, dict[str, Any]], Run]]:
-    """Start runs of the deployments `refresh` and `curate`, with a worker that takes them up."""
-    environment = os.environ | {"PREFECT_API_URL": prefect_server, "PREFECT_CLI_PROMPT": "false", "PWD": str(ROOT)}
-    prefect = [sys.executable, "-m", "prefect"]
-    for arguments in (
-        ["work-pool", "create", "tracemill", "--type", "process", "--overwrite"],
-        ["deploy", "--name", "refresh", "--name", "curate"],
-    ):
-        subprocess.run([*prefect, *arguments], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    working = subprocess.Popen([*prefect, "worker", "start", "--pool", "tracemill"], env=environment, cwd=ROOT)
-    with get_client(sync_client=True) as client:
-        yield lambda deployment, parameters: Run(client, deployment, parameters)
-    working.terminate()
-    try:
-        working.wait(20)
-    except subprocess.TimeoutExpired:
-        working.kill()
-        working.wait()
+Start = Callable[[str, Path, Path], Run]
 
 
 @pytest.fixture
-def generating(tmp_path: Path) -> str:
+def start(worker: Any) -> Iterator[Start]:
+    """Start runs of the deployments `refresh` and `curate`, of a recipe, into a lake."""
+    with get_client(sync_client=True) as client:
+
+        def started(flow: str, recipe: Path, lake: Path) -> Run:
+            (worker.recipes / recipe.name).write_text(recipe.read_text())
+            worker.deploy(flow)
+            return Run(client, f"{flow}/{flow}", {"recipe": recipe.stem, "lake": str(lake)})
+
+        yield started
+
+
+@pytest.fixture
+def generating(tmp_path: Path) -> Path:
     """A recipe that samples for some seconds."""
     recipe = yaml.safe_load((DATA / "recipes/demo.yaml").read_text())
     recipe["name"] = "small"
-    recipe["models"]["tiny"]["engine"] = {"transformers": {"batch": 4}}
+    recipe["models"]["tiny"]["engine"] = {
+        "transformers": {"batch": 1}
+    }  # what is decoded together with others may differ in a bit
     del recipe["problems"]
     recipe["ingest"] = {
         "source": {"format": "jsonl", "path": str(DATA / "samples/demo-problems.jsonl")},
         "problem": {"question": "question", "reference": "answer"},
     }
-    recipe["ingest"]["limit"] = 12
+    recipe["ingest"]["limit"] = 5
     recipe["verify"]["majority"] = None
     recipe["decontaminate"] = {"benchmarks": {}}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(recipe))
-    return str(path)
+    return path
 
 
 @pytest.mark.timeout(400)
-def test_cancelled_while_it_samples(
-    start: Callable[[str, dict[str, Any]], Run], generating: str, tmp_path: Path
-) -> None:
+def test_cancelled_while_it_samples(start: Start, generating: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
-    run = start("refresh/refresh", {"recipe": generating, "lake": str(lake)})
+    run = start("refresh", generating, lake)
     run.wait_for(lambda: any(lake.glob("traces/*/journal-*")))
     assert run.cancel().is_cancelled()
     stored = {
@@ -152,29 +147,15 @@ def test_cancelled_while_it_samples(
     assert f"Stopped in generate ({len(stored):,} of " in run.overview()
     assert "goes on from here" in run.overview()
 
-    release = refresh(generating, str(lake))
-    undisturbed = refresh(generating, str(tmp_path / "undisturbed"))
-    assert stored <= set(map(str, _rows(lake)["trace_id"].to_pylist()))
-    assert _rows(lake).equals(_rows(tmp_path / "undisturbed"))
+    release = refresh(str(generating), str(lake))
+    undisturbed = refresh(str(generating), str(tmp_path / "undisturbed"))
+    assert stored <= set(map(str, Lake(str(lake)).rows(release.tables, "traces")["trace_id"].to_pylist()))
     assert release.summary == undisturbed.summary
-    # Rows lie in the order in which the model gave them, which no two runs have in common.
-    for name, column in (("sft", "trace_id"), ("dpo", "pair_id")):
-        one, other = (
-            pq.read_table(folder / f"releases/small/v1/{name}/train").sort_by(column)
-            for folder in (lake, tmp_path / "undisturbed")
-        )
-        assert one.equals(other)
-
-
-def _rows(lake: Path) -> Any:
-    store = Lake(str(lake))
-    return store.rows(store.newest(), "traces").sort_by("trace_id")
+    assert release.formats == undisturbed.formats
 
 
 @pytest.mark.timeout(300)
-def test_cancelled_while_a_program_runs_that_hears_no_signal(
-    start: Callable[[str, dict[str, Any]], Run], tmp_path: Path
-) -> None:
+def test_cancelled_while_a_program_runs_that_hears_no_signal(start: Start, tmp_path: Path) -> None:
     source = tmp_path / "programs.jsonl"
     tests = "assert square(3) == 9"
     texts = [f"```python\n{IGNORING}\n```", "```python\ndef square(x):\n    return x * x\n```"]
@@ -190,7 +171,7 @@ def test_cancelled_while_a_program_runs_that_hears_no_signal(
         yaml.safe_dump({"name": "programs", "ingest": ingest, "verify": verify, "export": {"formats": {"sft": {}}}})
     )
     lake = tmp_path / "lake"
-    run = start("curate/curate", {"recipe": str(recipe), "lake": str(lake)})
+    run = start("curate", recipe, lake)
     run.wait_for(lambda: any(lake.glob("traces/*/manifest.json")) and any(map(_ignores, run.family())))
     assert run.cancel().is_cancelled()
     assert "Stopped in verify" in run.overview()

@@ -1,15 +1,12 @@
 """prefect.yaml: nothing in it that Prefect would silently ignore; a worker runs what it deploys."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import reduce
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, Self, cast
 from uuid import uuid4
 
 import pytest
@@ -26,7 +23,6 @@ from prefect.utilities.importtools import import_object
 from prefect.utilities.schema_tools import validate
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from flows.recipes import OWN
 from flows.review import OPENED, RESOURCE, REVIEWED
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +85,9 @@ class File(Strict):
 
 FILE = File.model_validate(RAW)
 EACH = pytest.mark.parametrize("deployment", FILE.deployments, ids=lambda one: str(one.name))
+BY_PEOPLE = [one for one in FILE.deployments if one.name != "sample"]
+"""A refresh sends `sample`, with all that it takes."""
+EACH_BY_PEOPLE = pytest.mark.parametrize("deployment", BY_PEOPLE, ids=lambda one: str(one.name))
 
 
 def test_the_deployments_are_those_that_a_team_leaves_running() -> None:
@@ -140,7 +139,7 @@ def test_each_pull_step_is_one_that_prefect_can_take() -> None:
         signature(import_object(name)).bind(**given)
 
 
-@EACH
+@EACH_BY_PEOPLE
 def test_its_parameters_fit_its_flow(deployment: Deployment) -> None:
     flow = deployment.flow
     assert flow.name == deployment.name
@@ -158,7 +157,7 @@ def test_every_parameter_on_its_form_is_described(deployment: Deployment) -> Non
     assert set(deployment.parameters) <= set(deployment.flow.parameters.properties)
 
 
-@EACH
+@EACH_BY_PEOPLE
 def test_its_form_can_be_sent_as_it_is(deployment: Deployment) -> None:
     """The page sends defaults back, and Prefect's server takes a null for no plain type."""
     schema = deployment.flow.parameters
@@ -183,41 +182,11 @@ def test_a_batch_that_nobody_reviews_is_gone_on_without() -> None:
     assert (late.after, late.expect, late.for_each) == ({OPENED}, {REVIEWED}, {"prefect.resource.id"})
 
 
-class Working(NamedTuple):
-    """A worker of the pool, with everything deployed."""
-
-    folder: Path
-    """Of the recipes that the deployments offer."""
-    deploy: Callable[[], None]
-
-
-@pytest.fixture
-def worker(prefect_server: str, tmp_path: Path) -> Iterator[Working]:
-    folder = tmp_path / "recipes"
-    folder.mkdir(exist_ok=True)
-    mine = {"PREFECT_API_URL": prefect_server, "PREFECT_CLI_PROMPT": "false", "PWD": str(ROOT), OWN: str(folder)}
-    environment = os.environ | mine
-    prefect = [sys.executable, "-m", "prefect"]
-
-    def run(*arguments: str) -> None:
-        subprocess.run([*prefect, *arguments], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=120)
-
-    run("work-pool", "create", POOL, "--type", "process", "--overwrite")
-    run("deploy", "--all")
-    working = subprocess.Popen([*prefect, "worker", "start", "--pool", POOL], env=environment, cwd=ROOT)
-    yield Working(folder, lambda: run("deploy", "--name", "curate"))
-    working.terminate()
-    try:
-        working.wait(20)
-    except subprocess.TimeoutExpired:  # A worker that is told to end while it tidies up after a run may hang.
-        working.kill()
-        working.wait()
-
-
+@pytest.mark.xdist_group("worker")
 @pytest.mark.timeout(240)
-def test_a_worker_runs_the_deployment(worker: Working, recipe: str, tmp_path: Path) -> None:
+def test_a_worker_runs_the_deployment(worker: Any, recipe: str, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
-    (worker.folder / "mine.yaml").write_text(Path(recipe).read_text())
+    (worker.recipes / "mine.yaml").write_text(Path(recipe).read_text())
     parameters = {"recipe": "mine", "lake": str(lake), "overrides": [], "settings": {"formats": ["sft"]}}
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name("curate/curate")
@@ -225,7 +194,7 @@ def test_a_worker_runs_the_deployment(worker: Working, recipe: str, tmp_path: Pa
             PrefectHTTPStatusError, match=r"'recipe'. Failure reason: 'mine' is not one of \['demo-traces'"
         ):
             client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
-        worker.deploy()
+        worker.deploy("curate")
         run = client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         state = run.state
         while state is None or not state.is_final():
@@ -235,8 +204,9 @@ def test_a_worker_runs_the_deployment(worker: Working, recipe: str, tmp_path: Pa
     assert [path.name for path in (lake / "releases/tiny/v1").iterdir() if path.is_dir()] == ["sft"]
 
 
+@pytest.mark.xdist_group("worker")
 @pytest.mark.timeout(240)
-def test_a_batch_that_was_reviewed_starts_its_way_back(worker: Working) -> None:
+def test_a_batch_that_was_reviewed_starts_its_way_back(worker: Any) -> None:
     name = f"{RESOURCE}{uuid4().hex}"
     emit_event(REVIEWED, resource={"prefect.resource.id": name})
     with get_client(sync_client=True) as client:

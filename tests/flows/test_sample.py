@@ -33,6 +33,7 @@ generate:
   samplers: {tiny: {model: tiny, on_policy: true, n: 5, sampling: {max_tokens: 64}}}
 machines: {patience_s: 60}
 """
+pytestmark = pytest.mark.xdist_group("worker")
 WORKERS = ("machines.workers=2",)
 Made = dict[str, bytes]
 
@@ -102,9 +103,7 @@ def by_workers(recipe: str, lake: Path, *overrides: str) -> tuple[ReleaseManifes
 
 
 @pytest.mark.timeout(500)
-def test_two_shares_are_what_one_run_makes(
-    given: str, alone: Made, sampling_worker: psutil.Process, tmp_path: Path
-) -> None:
+def test_two_shares_are_what_one_run_makes(given: str, alone: Made, worker: Any, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     _, seen = by_workers(given, lake)
     assert made(lake) == alone
@@ -121,7 +120,7 @@ def test_two_shares_are_what_one_run_makes(
 
 @pytest.mark.timeout(500)
 def test_a_share_that_is_killed_is_sent_again_and_nothing_is_lost(
-    given: str, alone: Made, sampling_worker: psutil.Process, tmp_path: Path
+    given: str, alone: Made, worker: Any, tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
     killed: list[int] = []
@@ -129,7 +128,7 @@ def test_a_share_that_is_killed_is_sent_again_and_nothing_is_lost(
     def kill() -> None:
         while not killed:
             if any(lake.glob("traces/*/journal-*")):
-                for run in sharing(sampling_worker):
+                for run in sharing(worker.process):
                     run.kill()
                     killed.append(run.pid)
                     return
@@ -154,7 +153,7 @@ def sharing(worker: psutil.Process) -> Iterator[psutil.Process]:
 
 
 @pytest.fixture
-def resting(sampling_worker: psutil.Process) -> Iterator[None]:
+def resting(worker: Any) -> Iterator[None]:
     """The worker takes nothing for a while."""
     with get_client(sync_client=True) as client:
         client.update_work_pool("tracemill", WorkPoolUpdate(is_paused=True))
@@ -192,9 +191,7 @@ def test_open_runs_of_a_caller_that_was_killed_are_taken_over(
     assert [run.parameters["share"] for run in runs_of(tmp_path)] == [0, 1]
 
 
-def test_a_run_that_shows_no_life_is_given_up(
-    sampling_worker: psutil.Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_shows_no_life_is_given_up(worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its machine went down: the server would call it running for ever."""
     monkeypatch.setattr("flows.spread.LOST_S", 0.0)
     (why,) = send(DEPLOYMENT, [job(tmp_path, 0)], 60, lambda: None)
