@@ -1,4 +1,5 @@
-# Three commands matter: `make demo`, `make review` and `make test`. All start from a bare checkout. `make test-vllm` tests on vLLM.
+# Three commands matter: `make demo`, `make review` and `make test`. All start from a bare checkout. `make test-vllm` tests on vLLM,
+# `make test-machines` what happens when servers, workers and clusters die.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -25,6 +26,10 @@ stop: $(VENV)/installed  ## end just what `make server` started
 test: check  ## every check and every test
 	sh tests/system-packages.sh
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-machines: $(VENV)/installed-test  ## servers, workers, clusters and engines that are killed; refreshes in a row
+	sh tests/system-packages.sh
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/flows/machines
 
 test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
 	TRACEMILL_ENGINES=vllm $(BIN_VLLM)/python -m pytest tests/vllm tests/contracts/test_engines.py

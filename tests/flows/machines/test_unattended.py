@@ -29,7 +29,7 @@ from flows.recipes import OWN
 from flows.server.folder import SERVER, SUPERVISOR, VARIABLE, WORKER, Folder
 from schemas.refs import ReleaseManifest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEADLINE_S = 240.0
 Reply = Callable[[dict[str, Any]], Any]
 

@@ -22,7 +22,7 @@ from flows.refresh import refresh
 from tasks.lake import Lake
 from tasks.places import DATA
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 START_S: Final = 150
 GRACE_S: Final = 30
 """Prefect kills a run that takes longer."""
