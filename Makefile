@@ -7,7 +7,7 @@ VENV_VLLM ?= .venv-vllm
 BIN_VLLM := $(VENV_VLLM)/bin
 PIP := pip -qq --disable-pip-version-check
 
-.PHONY: demo review server stop test test-vllm improve check install clean
+.PHONY: demo review server stop test test-machines test-vllm improve check install clean
 
 demo: $(VENV)/installed  ## generate problems and traces with the bundled model, and curate them into a release
 	$(BIN)/tracemill refresh demo
