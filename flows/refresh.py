@@ -13,6 +13,7 @@ from flows.alarms import announce
 from flows.cluster import shared
 from flows.config import RefreshConfig
 from flows.forms import RefreshSettings, SamplingRecipe, Target
+from flows.mend import mend
 from flows.page.costs import Spent
 from flows.publish import conclude, publish
 from flows.recipes import resolve
@@ -98,6 +99,7 @@ def _rounds(store: Lake, config: RefreshConfig, tools: Tools, target: int | None
     if target == 0 and last is None:
         raise LakeError(f"recipe {config.name}: this lake has nothing of it to curate again; sample first")
     before: Tables = last.tables if last else {}
+    mend(store, before, GROWING, config, tools.models, tools.live)
     goal = Goal(target, last.summary.accepted if last and last.summary else 0)
     while True:
         tables = _round(store, config, before, tools, goal)

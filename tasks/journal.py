@@ -18,7 +18,7 @@ from schemas.conform import conform
 from schemas.refs import Manifest, Part, Ref, Stage, Tables
 from schemas.tables import TABLES
 from tasks.lake import Lake
-from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, forget, read_entry, write_part
+from tasks.parts import JOURNAL, Entry, copy_as_journal, entries, forget, read_entry, sound_parts, write_part
 
 PART_BYTES: Final = 64 * 2**20
 """Journal files are joined to parts of about this size."""
@@ -102,6 +102,11 @@ def _written(lake: Lake, stages: Sequence[Stage], missing: Mapping[int, Ref], re
         yield at
 
 
+def salvage(lake: Lake, stage: Stage) -> Tables:
+    """Finish a table that is damaged with those of its rows that are not: those of whole parts."""
+    return collect(lake, stage, lambda _: ())
+
+
 def _output(stage: Stage) -> Ref:
     ((ref,),) = stage.outputs.values()
     return ref
@@ -112,10 +117,11 @@ def _read(lake: Lake, ref: Ref, those: Sequence[Entry]) -> Iterator[pa.Table]:
 
 
 def _reopen(lake: Lake, ref: Ref, manifest: Manifest | None) -> None:
-    """Make a table that was finished, and was damaged since, a journal again."""
-    if manifest is None:
-        return
-    for part in manifest.parts:
+    """Make a table that was finished, or nearly so, and was damaged since, a journal again.
+
+    Without a manifest what is whole tells by its name; rows that the journal has as well are kept once.
+    """
+    for part in manifest.parts if manifest else sound_parts(lake.storage, ref.path).values():
         copy_as_journal(lake.storage, ref.path, part)
     lake.storage.remove(f"{ref.path}/manifest.json")
 

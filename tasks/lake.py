@@ -33,6 +33,8 @@ from tasks.storage import Storage
 Make = Callable[[], Mapping[str, pa.Table]]
 """Makes one part of each of a stage's tables; one that is `Portable` may do so on another machine."""
 
+_STAGE: Final = "stage.json"
+"""Beside the manifest, what made the table: once more, for a table that cannot be made without knowing it."""
 _BATCH: Final = 16_384
 
 _COUNTED: Final = {
@@ -140,6 +142,7 @@ class Lake:
         )
         self.used.add(ref)
         self._manifests.pop(ref, None)
+        self.storage.write(f"{ref.path}/{_STAGE}", stage.model_dump_json().encode())
         self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
 
     def manifest(self, ref: Ref) -> Manifest | None:
@@ -150,6 +153,16 @@ class Lake:
         if found and not self.storage.local:
             self._manifests[ref] = found
         return found
+
+    def stage_of(self, ref: Ref) -> Stage | None:
+        """What made a table, though its manifest may be damaged; None if nothing says it."""
+        if manifest := self.manifest(ref):
+            return manifest.stage
+        data = self.storage.read(f"{ref.path}/{_STAGE}")
+        try:
+            return None if data is None else Stage.model_validate_json(data)
+        except ValidationError:
+            return None
 
     def part_count(self, ref: Ref) -> int:
         """How many parts a table has."""

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from schemas.errors import EngineError
 from schemas.refs import Stage, Tables, joined
 from tasks.alive import alive
 from tasks.engines.flight import Streams
 from tasks.generate import screen as screening
-from tasks.generate.config import GenerateConfig
+from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.generate import STAGE, VERSION, Goal, Share, sample, stored_texts
 from tasks.generate.rollouts import Accepts, Problem, Rollouts
 from tasks.journal import add_each, arrived, collect_each, reopened
 from tasks.lake import Lake
 from tasks.progress import reported
+
+SCREEN: Final = "screen"
 
 
 @task(name="generate", task_run_name="generate", cache_policy=NO_CACHE, persist_result=False)
@@ -67,6 +70,43 @@ def stages_of(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, mode
         for at, one in enumerate(rounds)
         if not _settled(lake, one, settings)
     }
+
+
+def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Streams, live: Accepts) -> Tables:
+    """Sample what a damaged table of traces lacks, as `stage` did: by its settings, which may be older ones.
+
+    Raises:
+        EngineError: a model is not the one that it was then.
+    """
+    then = config.model_copy(
+        update={
+            "samplers": {name: Sampler.model_validate(one) for name, one in stage.config["samplers"].items()},
+            "seed": stage.config["seed"],
+        }
+    )
+    now = {name: list(models.identity(one.model)) for name, one in then.samplers.items()}
+    if changed := sorted(name for name, one in now.items() if one != stage.config["models"][name]):
+        raise EngineError(
+            f"sampler {changed[0]}: the model is not the one that sampled {stage.key}, of which a part is damaged; "
+            "have the recipe name that one again for a run"
+        )
+    names = ("problems", "dropped", "traces")
+    one = {name: tuple(ref for ref in stage.inputs if ref.table == name) for name in names}
+    rest = _Rest(lake, [one], then, models, live, Share(Goal()))
+    (made,) = collect_each(lake, [stage], rest.take)
+    return made
+
+
+def rescreen(lake: Lake, stage: Stage, config: GenerateConfig) -> Tables:
+    """Screen a table of traces once more, as `stage` did: where a part of what it dropped is damaged."""
+    some = next(iter(config.samplers.values()))
+    then = config.model_copy(
+        update={
+            "samplers": {name: some.model_copy(update={"think": it}) for name, it in stage.config["think"].items()},
+            "keep_unfinished": stage.config["keep_unfinished"],
+        }
+    )
+    return lake.run(stage, lambda: lake.mapped(stage.inputs, _fit, then))
 
 
 def missing(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts) -> int:
@@ -136,7 +176,7 @@ def _by_round(traces: pa.Table, round_of: Mapping[str, int]) -> Iterator[tuple[i
 
 def _screened(lake: Lake, traces: Tables, config: GenerateConfig) -> Tables:
     stage = Stage(
-        name="screen",
+        name=SCREEN,
         version=screening.VERSION,
         config={
             "think": {name: one.think for name, one in config.samplers.items()},

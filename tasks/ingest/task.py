@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from schemas.errors import SourceError
 from schemas.refs import Manifest, Stage, Tables, joined
 from tasks.ingest.config import IngestConfig
 from tasks.ingest.ingest import VERSION, Before, import_rows
@@ -34,9 +35,25 @@ def ingest(lake: Lake, config: IngestConfig, earlier: Sequence[Tables] = ()) -> 
     if any(_same(stage, lake.manifest(ref)) for ref in stage.inputs):
         return {}
 
+    return _import(lake, stage, config)
+
+
+def remake(lake: Lake, stage: Stage) -> Tables:
+    """Import a round once more, as `stage` did: where a part of it is damaged.
+
+    Raises:
+        SourceError: the source is not what it was then, or cannot be read.
+    """
+    config = IngestConfig.model_validate(stage.config)
+    if digests(config.source) != stage.sources:
+        raise SourceError(f"{config.source.path}: has other content than when it was imported; restore that")
+    return _import(lake, stage, config)
+
+
+def _import(lake: Lake, stage: Stage, config: IngestConfig) -> Tables:
     def parts() -> Iterator[Make]:
         there = lake.rows({"problems": stage.inputs}, "problems", ["problem_id"])
-        before = Before(set(map(str, there["problem_id"].to_pylist())), len(earlier))
+        before = Before(set(map(str, there["problem_id"].to_pylist())), len(stage.inputs))
         for part in import_rows(read_rows(config.source, config.limit), config, before):
             yield part._asdict
             watcher().advanced("ingest", part.traces.num_rows)

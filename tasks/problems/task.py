@@ -48,6 +48,13 @@ def problems(lake: Lake, tables: Tables, config: ProblemsConfig, models: Streams
     return joined(written, _read(lake, tables, written, config))
 
 
+def remake(lake: Lake, stage: Stage, config: ProblemsConfig) -> Tables:
+    """Read a round's problems once more from its completions, as `stage` did: where a part of them is damaged."""
+    refs = {name: tuple(ref for ref in stage.inputs if ref.table == name) for name in ("completions", "problems")}
+    then = ProblemsConfig.model_validate(config.model_dump(mode="json") | stage.config)
+    return _read(lake, {"problems": refs["problems"]}, {"completions": refs["completions"]}, then)
+
+
 def _read(lake: Lake, tables: Tables, written: Tables, config: ProblemsConfig) -> Tables:
     """The replies as problems, so far as they pass the gate."""
     stage = Stage(

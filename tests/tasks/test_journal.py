@@ -60,7 +60,7 @@ def test_batches_become_one_part_and_the_journal_goes(lake: Lake) -> None:
     assert collect(lake, STAGE, Rest()) == STAGE.outputs
     assert ids(lake) == [f"p{one}" for one in range(10)]
     names = lake.storage.names(REF.path)
-    assert [name.split("-")[0] for name in names] == ["manifest.json", "part"]
+    assert [name.split("-")[0] for name in names] == ["manifest.json", "part", "stage.json"]
 
 
 def test_a_finished_stage_asks_for_nothing(lake: Lake) -> None:
