@@ -33,7 +33,7 @@ from tasks.storage import Storage
 Make = Callable[[], Mapping[str, pa.Table]]
 """Makes one part of each of a stage's tables; one that is `Portable` may do so on another machine."""
 
-_STAGE: Final = "stage.json"
+STAGE_FILE: Final = "stage.json"
 """Beside the manifest, what made the table: once more, for a table that cannot be made without knowing it."""
 _BATCH: Final = 16_384
 
@@ -142,7 +142,7 @@ class Lake:
         )
         self.used.add(ref)
         self._manifests.pop(ref, None)
-        self.storage.write(f"{ref.path}/{_STAGE}", stage.model_dump_json().encode())
+        self.storage.write(f"{ref.path}/{STAGE_FILE}", stage.model_dump_json().encode())
         self.storage.write(f"{ref.path}/manifest.json", manifest.model_dump_json(indent=2).encode())
 
     def manifest(self, ref: Ref) -> Manifest | None:
@@ -158,7 +158,7 @@ class Lake:
         """What made a table, though its manifest may be damaged; None if nothing says it."""
         if manifest := self.manifest(ref):
             return manifest.stage
-        data = self.storage.read(f"{ref.path}/{_STAGE}")
+        data = self.storage.read(f"{ref.path}/{STAGE_FILE}")
         try:
             return None if data is None else Stage.model_validate_json(data)
         except ValidationError:

@@ -15,7 +15,7 @@ from schemas.base import ConfigBase
 from schemas.errors import RecipeError
 from schemas.refs import Ref, ReleaseManifest, Snapshot
 from schemas.tables import TABLES
-from tasks.lake import Lake, manifest_of
+from tasks.lake import STAGE_FILE, Lake, manifest_of
 from tasks.running import alone
 from tasks.storage import TEMPORARY, Found, Storage
 
@@ -224,7 +224,7 @@ def _is_left(file: Found, lake: Held, cutoff: datetime) -> bool:
     """Whether a file of a table or release that stays is none of its own: a journal's, or a temporary one."""
     folder, name = file.path.rsplit("/", 1)
     made = lake.tables.get(_ref(folder)) if _is_table(folder) else None
-    strange = made is not None and name != MANIFEST and name not in made.parts
+    strange = made is not None and name not in {MANIFEST, STAGE_FILE, *made.parts}
     return file.modified <= cutoff and (strange or _is_temporary(file.path))
 
 
