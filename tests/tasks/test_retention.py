@@ -171,7 +171,9 @@ def test_a_lake_is_cleared(lake: Lake) -> None:
         "reviews/batch.jsonl"
     ]
     assert [lake.whole(one) for one in (ground, old, new)] == [True, False, True]
-    assert lake.storage.names(new.path) == ["manifest.json", *(part.name for part in lake.manifest(new).parts)]  # type: ignore[union-attr]
+    manifest = lake.manifest(new)
+    assert manifest is not None
+    assert lake.storage.names(new.path) == ["manifest.json", *(part.name for part in manifest.parts), "stage.json"]
     assert old.key not in lake.storage.names("dropped")
     assert [one.tables for one in lake.snapshots()] == [{"dropped": (new,)}]
     assert lake.newest() == {"dropped": (new,)}
