@@ -80,6 +80,7 @@ def parse(words: list[str]) -> None:
     context = None
     while hasattr(command, "resolve_command"):
         context = command.make_context("tracemill", words, parent=context, resilient_parsing=True)
+        assert words, "missing command"
         _, command, words = command.resolve_command(context, said := words)
         assert command, f"no such command: {' '.join(said)}"
     command.make_context("tracemill", words, parent=context)
@@ -130,7 +131,7 @@ def written(block: Block) -> Any:
 
 def is_recipe(block: Block) -> bool:
     content = written(block)
-    return isinstance(content, dict) and {"name", "deployments"} & set(content) == {"name"}
+    return "name" in content and not {"ingest", "generate"}.isdisjoint(content)
 
 
 def plug_in(package: str, name: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
