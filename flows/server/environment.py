@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flows.environment import history
-from flows.server.folder import VARIABLE, Folder, Settings
+from flows.server.folder import MARK, VARIABLE, Folder, Settings
 
 DATABASE: Final = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 _OTHER_DATABASE: Final = re.compile(r"PREFECT_(SERVER|API)_DATABASE_")
@@ -42,7 +42,8 @@ def environment(folder: Folder, settings: Settings) -> dict[str, str]:
     if not any(map(_OTHER_DATABASE.match, mine)):
         mine[DATABASE] = f"sqlite+aiosqlite:///{folder.path}/prefect.db"
     home = {"PREFECT_HOME": str(folder.path / "prefect")}
-    own = {VARIABLE: str(folder.path), "PREFECT_API_URL": settings.api, "PREFECT_UI_URL": settings.page}
+    known = dict.fromkeys((VARIABLE, MARK), str(folder.path))
+    own = known | {"PREFECT_API_URL": settings.api, "PREFECT_UI_URL": settings.page}
     return home | _UNLESS_SET | mine | _ALWAYS | own
 
 

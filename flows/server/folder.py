@@ -14,7 +14,9 @@ from schemas.base import ConfigBase
 from schemas.errors import ServerError
 
 VARIABLE: Final = "TRACEMILL_STATE"
-"""The environment variable with the folder's path; whatever a server started has it, runs and engines too."""
+"""The environment variable with the folder's path; a shell may have it, too."""
+MARK: Final = "TRACEMILL_STARTED_BY"
+"""Whatever a server started has this variable with the folder's path, runs and engines too."""
 SUPERVISOR: Final = "supervisor"
 SERVER: Final = "server"
 WORKER: Final = "worker"
@@ -113,7 +115,7 @@ class Folder:
 
     def _marked(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(VARIABLE) == str(self.path) and process.status() != psutil.STATUS_ZOMBIE
+            return process.environ().get(MARK) == str(self.path) and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):  # Somebody else's, or gone.
             return False
 

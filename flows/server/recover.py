@@ -27,6 +27,8 @@ from flows.alarms import ALARM, Kind
 
 TAG: Final = "tracemill"
 """Runs of deployments with this tag are looked after."""
+_ALARM_TAG: Final = "alarm"
+"""Alarms are taken up as well; no alarm is raised about one."""
 RETAKES: Final = 3
 """So often a crashed run is taken up again."""
 SETTLED: Final = timedelta(seconds=20)
@@ -90,12 +92,13 @@ def _crashed(client: SyncPrefectClient, now: datetime) -> Iterator[str]:
         states = client.read_flow_run_states(run.id)
         if retake(states):
             yield _set(client, run, AwaitingRetry(message="taken up again: its process had died"))
-        elif _raise(client, Kind.CRASHED, run, len(states)):
+        elif TAG in run.tags and _raise(client, Kind.CRASHED, run, len(states)):
             yield f"{run.name} ({run.id}) has crashed {RETAKES + 1} times: it is not taken up again"
 
 
 def _untold(client: SyncPrefectClient, now: datetime) -> Iterator[str]:
-    failed = [one for one in _runs(client, StateType.FAILED, now - _LOOK_BACK) if _age(one, now) > UNTOLD]
+    ended = _runs(client, StateType.FAILED, now - _LOOK_BACK)
+    failed = [one for one in ended if TAG in one.tags and _age(one, now) > UNTOLD]
     told = _told(client) if failed else set()
     for run in failed:
         if str(run.id) not in told and _raise(client, Kind.FAILED, run, run.run_count):
@@ -105,7 +108,7 @@ def _untold(client: SyncPrefectClient, now: datetime) -> Iterator[str]:
 def _runs(client: SyncPrefectClient, state: StateType, ended_after: datetime | None = None) -> list[FlowRun]:
     """Runs of deployments in this state; a flow within a flow is not taken up by itself."""
     chosen = FlowRunFilter(
-        tags=FlowRunFilterTags(all_=[TAG]),
+        tags=FlowRunFilterTags(any_=[TAG, _ALARM_TAG]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])),
         end_time=FlowRunFilterEndTime.model_validate({"after_": ended_after}) if ended_after else None,
     )

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from flows.server.control import end
-from flows.server.folder import VARIABLE, WORKER, Folder, Settings
+from flows.server.folder import MARK, VARIABLE, WORKER, Folder, Settings
 from schemas.errors import ServerError
 
 
@@ -20,10 +20,10 @@ def folder(tmp_path: Path) -> Folder:
     return made
 
 
-def sleeping(folder: Folder, *, deaf: bool = False) -> psutil.Process:
+def sleeping(folder: Folder, *, deaf: bool = False, variable: str = MARK) -> psutil.Process:
     ignoring = "signal.signal(signal.SIGTERM, signal.SIG_IGN);" if deaf else ""
     program = f"import signal, time; {ignoring} print('up', flush=True); time.sleep(60)"
-    marked = os.environ | {VARIABLE: str(folder.path)}
+    marked = os.environ | {variable: str(folder.path)}
     process = psutil.Popen([sys.executable, "-c", program], env=marked, stdout=subprocess.PIPE)
     assert process.stdout.readline()
     return psutil.Process(process.pid)
@@ -37,6 +37,12 @@ def test_a_process_is_found_again_until_it_ends(folder: Folder) -> None:
     assert end([process], 20) == "has ended"
     assert folder.process(WORKER) is None
     assert folder.offspring() == []
+
+
+def test_what_a_shell_starts_that_names_the_folder_is_not_the_servers(folder: Folder) -> None:
+    process = sleeping(folder, variable=VARIABLE)
+    assert folder.offspring() == []
+    assert end([process], 20) == "has ended"
 
 
 def test_a_later_process_with_the_same_pid_is_not_it(folder: Folder) -> None:

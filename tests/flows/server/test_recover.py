@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import emit_event
 from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, Running
 
-from flows.alarms import alarm
+from flows.alarms import ALARM, alarm
 from flows.server.recover import BEGINNING, RETAKES, SETTLED, TAG, UNTOLD, Recovery, retake
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -112,6 +112,27 @@ def test_a_failure_that_nothing_told_of_raises_an_alarm(client: SyncPrefectClien
     (line,) = recovery.look(client, now + UNTOLD + SETTLED)
     assert str(run.id) in line
     assert recovery.look(client, now + UNTOLD + SETTLED) == []
+
+
+def test_an_alarm_whose_worker_died_is_raised_all_the_same_and_none_about_it(client: SyncPrefectClient) -> None:
+    failed = started(client, Pending(), Running(), Failed())
+    about = {"kind": "failed", "about": str(failed.id)}
+    lost, dying = (
+        client.create_flow_run_from_deployment(client.read_deployment_by_name(ALARM).id, parameters=about)
+        for _ in range(2)
+    )
+    client.set_flow_run_state(lost.id, Pending(), force=True)
+    for crash in range(RETAKES + 1):
+        client.set_flow_run_state(dying.id, Crashed(message=str(crash)), force=True)
+    recovery, now = Recovery(60), datetime.now(UTC) + SETTLED
+    assert recovery.look(client, now) == []
+    recovery.look(client, now + BEGINNING)
+    assert state(client, lost) == "Crashed"
+    recovery.look(client, datetime.now(UTC) + SETTLED)
+    assert [state(client, one) for one in (lost, dying)] == ["AwaitingRetry", "Crashed"]
+    assert not [one for one in client.read_flow_runs(limit=200) if one.parameters.get("about") == str(dying.id)]
+    for one in (lost, dying):
+        client.delete_flow_run(one.id)
 
 
 def test_how_often_a_run_is_taken_up() -> None:
