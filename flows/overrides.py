@@ -12,8 +12,20 @@ EACH: Final = "*"
 
 def spelled(key: str, value: Any) -> str:
     """An override from a value of plain Python types; `apply` reads it as the same again."""
-    listed = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, sort_keys=False, width=float("inf"))
+    how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "sort_keys": False, "width": float("inf")}
+    listed = str(yaml.dump([value], Dumper=_Dumper, **how))
     return f"{key}={listed.strip()[1:-1]}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes line breaks so that they are read again as they were: in single quotes U+0085 would become a space."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        style = '"' if len(value.splitlines()) > 1 or value != value.rstrip() else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def apply(content: dict[str, Any], override: str) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from prefect import flow
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from flows.config import RefreshConfig
 from flows.recipes import lasting, resolve
@@ -23,6 +23,7 @@ from schemas.base import ConfigBase
 from schemas.errors import LakeError, RecipeError
 from schemas.refs import Tables
 from tasks.engines.models import Models
+from tasks.engines.usage import Usage
 from tasks.generate.generate import STAGE, Goal, Share
 from tasks.generate.task import generate_share, missing, stages_of
 from tasks.journal import arrived
@@ -33,6 +34,13 @@ from tasks.verify.live import LiveVerifier
 DEPLOYMENT: Final = "sample/sample"
 _NEEDED: Final = ("problems", "dropped", "traces")
 _BEAT_S: Final = 30.0
+
+
+class _Sign(ConfigBase):
+    """A share's sign of life, never the same for long, and what the share has asked of its models so far."""
+
+    number: int = 0
+    used: dict[str, Usage] = Field(default={})
 
 
 class Asked(NamedTuple):
@@ -90,7 +98,7 @@ def sample(recipe: str, lake: str, overrides: Sequence[str], plan: str, share: i
                 f"recipe {recipe}: on this machine it asks for other samples than where the run began; have the same "
                 "recipe, model files and version of tracemill on all workers"
             )
-        with _beating(store, _beat(plan, share)):
+        with _beating(store, plan, share, models):
             part = Share(Goal(todo.target), share, todo.shares)
             generate_share(store, rounds, config.generate, models, live, part)
 
@@ -119,18 +127,20 @@ def sample_by_workers(store: Lake, config: RefreshConfig, rounds: Sequence[Table
     name = _write(store, Plan(rounds=tuple(needed), keys=keys, shares=shares, target=target))
     counting = _Counting(store, [ref for one in stages.values() for ref in one.outputs["traces"]])
     with reported(counting.stage, left):
-        _send(store, config, tools.asked, (name, shares), counting)
+        _send(store, config, tools, (name, shares), counting)
 
 
-def _send(store: Lake, config: RefreshConfig, asked: Asked, plan: tuple[str, int], counting: "_Counting") -> None:
+def _send(store: Lake, config: RefreshConfig, tools: Tools, plan: tuple[str, int], counting: "_Counting") -> None:
     name, shares = plan
-    jobs = [_job(store, config.name, asked, plan, share) for share in range(shares)]
+    jobs = [_job(store, config.name, tools.asked, plan, share) for share in range(shares)]
     try:
         outcomes = send(DEPLOYMENT, jobs, config.machines.patience_s, counting)
         counting()
         for share, why in enumerate(outcomes):
             if why is not None:
                 watcher().noted(f"share {share + 1} of {shares}: {why}; this run takes what is missing of it")
+        for share in range(shares):
+            tools.models.also_used(_sign(store, _beat(name, share)).used)
     finally:
         for path in (_path(name), *(_beat(name, share) for share in range(shares))):
             store.storage.remove(path)
@@ -191,21 +201,39 @@ def _read(store: Lake, plan: str) -> Plan:
     return Plan.model_validate_json(data)
 
 
-@contextmanager
-def _beating(store: Lake, path: str) -> Iterator[None]:
-    """Give a sign of life from time to time, in a file that never holds the same for long."""
-    over = threading.Event()
+def _sign(store: Lake, path: str) -> _Sign:
+    """A share's last one; the first where there is none, or it was cut off in the middle."""
+    try:
+        return _Sign.model_validate_json(store.storage.read(path) or b"{}")
+    except ValidationError:
+        return _Sign()
 
-    def beat() -> None:
-        for number in itertools.count():
-            try:
-                store.storage.write(path, str(number).encode())
-            except LakeError as exc:
-                watcher().noted(f"no sign of life can be given: {exc}")
+
+@contextmanager
+def _beating(store: Lake, plan: str, share: int, models: Models) -> Iterator[None]:
+    """Give a sign of life from time to time, and at the end; it counts on from that of a run that did not complete."""
+    path = _beat(plan, share)
+    over, before = threading.Event(), _sign(store, path)
+
+    def beat(number: int) -> None:
+        used = dict(before.used)
+        for name, more in models.used.items():
+            used[name] = used.get(name, Usage()).and_also(more)
+        sign = _Sign(number=before.number + number, used=used)
+        try:
+            if store.storage.read(_path(plan)) is not None:  # else nobody looks any more, and nobody would remove it
+                store.storage.write(path, sign.model_dump_json().encode())
+        except LakeError as exc:
+            watcher().noted(f"no sign of life can be given: {exc}")
+
+    def beats() -> None:
+        for number in itertools.count(1):
+            beat(number)
             if over.wait(_BEAT_S):
+                beat(number + 1)
                 return
 
-    thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+    thread = threading.Thread(target=beats, name="signs of life", daemon=True)
     thread.start()
     try:
         yield

@@ -1,8 +1,8 @@
 """A finished run in numbers, read from its tables."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,7 @@ from schemas.summary import (
 from tasks.alive import ID
 from tasks.decontaminate.canary import outcomes
 from tasks.decontaminate.decontaminate import benchmark_overlaps
-from tasks.judge.bias import Bias, Share, biases
+from tasks.judge.bias import LOOKED_AT, Bias, Share, biases
 from tasks.lake import Lake
 from tasks.tally import yields
 from tasks.tally.agreement import LABEL, Agreement, agreements, wilson
@@ -86,13 +86,23 @@ def _funnel(
 
 def _agreements(lake: Lake, tables: Tables, counts: Count) -> tuple[LabelAgreement, ...]:
     """Each verifier against the labels that came along, in the run's traces and in the gold slice."""
-    listed = lake.rows(tables, "disagreements")
     told = {(verifier, label, status): rows for (verifier, label, status), rows in counts.items()}
-    return tuple(_against_labels(name, one, listed) for name, one in agreements(told).items())
+    found = agreements(told)
+    listed = _listed(lake, tables, found)
+    return tuple(_against_labels(name, one, listed[name]) for name, one in found.items())
 
 
-def _against_labels(verifier: str, found: Agreement, listed: pa.Table) -> LabelAgreement:
-    mine = listed.filter(pc.equal(listed["verifier"], pa.scalar(verifier))).slice(0, LISTED)
+def _listed(lake: Lake, tables: Tables, verifiers: Iterable[str]) -> dict[str, list[Disagreement]]:
+    """The first LISTED disagreements of each verifier; all of them may be too many for the memory."""
+    first: dict[str, list[Disagreement]] = {name: [] for name in verifiers}
+    for batch in lake.batches(tables, "disagreements", ["verifier", *_LISTED_COLUMNS]):
+        for name, those in first.items():
+            mine = batch.filter(pc.equal(batch["verifier"], pa.scalar(name))).slice(0, LISTED - len(those))
+            those.extend(map(Disagreement.model_validate, mine.select(_LISTED_COLUMNS).to_pylist()))
+    return first
+
+
+def _against_labels(verifier: str, found: Agreement, listed: Sequence[Disagreement]) -> LabelAgreement:
     return LabelAgreement(
         verifier=verifier,
         label=LABEL,
@@ -103,21 +113,30 @@ def _against_labels(verifier: str, found: Agreement, listed: pa.Table) -> LabelA
         high=found.high,
         false_positives=_rate(found.false_positives, found.labelled - found.right),
         false_negatives=_rate(found.false_negatives, found.right),
-        disagreements=tuple(map(Disagreement.model_validate, mine.select(_LISTED_COLUMNS).to_pylist())),
+        disagreements=tuple(listed),
     )
 
 
 def _judges(lake: Lake, tables: Tables) -> tuple[JudgeReport, ...]:
     """Each judge's replies, and its leanings to places and lengths."""
-    judgements = lake.rows(tables, "judgements")
+    judgements = lake.rows(tables, "judgements", LOOKED_AT)
     if not judgements.num_rows:
         return ()
-    traces = lake.rows(tables, "traces", ["trace_id", "text"])
-    lengths: dict[str, int] = {}
-    for ids, texts in ((traces["trace_id"], traces["text"]), (judgements["judgement_id"], judgements["reply"])):
-        measured: Any = pc.utf8_length(texts).to_pylist()
-        lengths |= {str(name): int(size) for name, size in zip(ids.to_pylist(), measured, strict=True) if size}
-    return tuple(_report(one) for one in biases(judgements, lengths))
+    shown = pc.unique(pc.list_flatten(judgements["shown"]))
+    traces = _lengths(lake, tables, "traces", ("trace_id", "text"), shown)
+    replies = _lengths(lake, tables, "judgements", ("judgement_id", "reply"), shown)
+    return tuple(_report(one) for one in biases(judgements, traces | replies))
+
+
+def _lengths(lake: Lake, tables: Tables, table: str, columns: tuple[str, str], ids: "pa.Array[Any]") -> dict[str, int]:
+    """How many characters the texts of these ids have, but for empty ones; some thousand texts are held at once."""
+    found: dict[str, int] = {}
+    for batch in lake.batches(tables, table, [*columns]):
+        mine = batch.filter(pc.is_in(batch.column(0), value_set=ids))
+        names: Any = mine.column(0)
+        sizes: Any = pc.utf8_length(cast("pa.StringArray", mine.column(1)))
+        found |= {name: size for name, size in zip(names.to_pylist(), sizes.to_pylist(), strict=True) if size}
+    return found
 
 
 def _report(found: Bias) -> JudgeReport:

@@ -14,6 +14,7 @@ from review.store.models import AT_WORK, FINISHED, Assignment, Batch, BatchState
 class Waiting(NamedTuple):
     """Where a batch stands for one reviewer. Gold items are not told of: they could be told from others."""
 
+    id: str
     name: str
     state: str
     deadline: datetime | None
@@ -56,6 +57,7 @@ def _waiting(session: Session, batch: Batch, user_id: int, now: datetime) -> Wai
     left = room.count(room.could_have, room.taken < review.overlap) if is_open else 0
     why, until = ("", None) if left else _why(batch, room)
     return Waiting(
+        id=batch.id,
         name=batch.name,
         state=batch.state,
         deadline=batch.deadline,

@@ -213,16 +213,19 @@ class Lake:
         Raises:
             DamagedError: when read, if a part is missing or cannot be read as Parquet.
         """
+        return lambda: (batch.column(0) for batch in self.batches(tables, name, [column]))
 
-        def read() -> Iterator["pa.Array[Any]"]:
-            refs = tables.get(name, ())
-            with self._sound(*refs):
-                some = self.dataset(name, refs)
-                # Whoever asks for parts has no memory for many.
-                for batch in some.to_batches([column], batch_size=_BATCH, batch_readahead=1, fragment_readahead=1):
-                    yield batch.column(0)
+    def batches(self, tables: Tables, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of one of a run's tables, in order, some thousand rows at a time.
 
-        return read
+        Raises:
+            DamagedError: a part is missing or cannot be read as Parquet.
+        """
+        refs = tables.get(name, ())
+        with self._sound(*refs):
+            some = self.dataset(name, refs)
+            # Whoever asks for these has no memory for many.
+            yield from some.to_batches(columns, batch_size=_BATCH, batch_readahead=1, fragment_readahead=1)
 
     def rows(self, tables: Tables, name: str, columns: list[str] | None = None) -> pa.Table:
         """One of a run's tables, all columns or some; empty where no stage wrote it."""

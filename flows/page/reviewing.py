@@ -40,7 +40,7 @@ def show_batch(batch: Batch, told: batches.Progress) -> None:
     page = (os.environ.get(PAGE) or _DEFAULT_PAGE).rstrip("/")
     said = f"batch {batch.name}: {told.done:,} of {told.items:,} traces are reviewed, {told.left:,} are left"
     more = f", {told.adjudication:,} wait for an adjudicator" if told.adjudication else ""
-    cards.link("review", f"{said}{more}", f"{page}/", f"review batch {batch.name}")
+    cards.link("review", f"{said}{more}", f"{page}/#{batch.id}", f"review batch {batch.name}")
 
 
 def absolute(path: str) -> str:

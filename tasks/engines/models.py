@@ -98,10 +98,17 @@ class Models:
 
     @property
     def used(self) -> dict[str, Usage]:
-        """What was asked of each model so far, by its name; of those alone that were started."""
+        """What was asked of each model so far, by its name; of those alone that were started. Any thread may look."""
         now = time.monotonic()
-        up = {name: now - since for name, since in self._since.items()}
-        return {name: used._replace(seconds=used.seconds + up.get(name, 0.0)) for name, used in self._used.items()}
+        up = {name: now - since for name, since in dict(self._since).items()}
+        return {
+            name: used._replace(seconds=used.seconds + up.get(name, 0.0)) for name, used in dict(self._used).items()
+        }
+
+    def also_used(self, elsewhere: Mapping[str, Usage]) -> None:
+        """Add what was asked of the same models by others, on behalf of whoever has these."""
+        for name, more in elsewhere.items():
+            self._used[name] = self._used.get(name, Usage()).and_also(more)
 
     def rest(self) -> None:
         """End every engine, and give its slot back; whoever asks a model again starts its engine anew."""

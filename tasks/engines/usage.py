@@ -37,6 +37,15 @@ class Usage(NamedTuple):
             completion_tokens=self.completion_tokens + (done.completion_tokens or 0),
         )
 
+    def and_also(self, other: "Usage") -> "Usage":
+        """Both together."""
+        return Usage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+        )
+
     def cost(self, price: Price) -> float:
         """In the price's currency."""
         tokens = self.prompt_tokens * price.prompt + self.completion_tokens * price.completion

@@ -6,7 +6,7 @@ Position and verbosity bias: Zheng et al. 2023 (arXiv 2306.05685, § 3.3).
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from tasks.judge.contract import Judgement, Reading
 from tasks.judge.rating import matches, mean_scores
+
+LOOKED_AT: Final = ["judge", "kind", "shown", "number", "status", "score", "choice"]
+"""Columns of JUDGEMENTS that tell of leanings."""
+_BLANK: Final = Judgement("", "", "", "", (), 0, "", None, None, None, "", None, "", "")
 
 
 class Share(NamedTuple):
@@ -44,13 +48,13 @@ class Bias(NamedTuple):
 
 
 def biases(judgements: pa.Table, lengths: Mapping[str, int]) -> tuple[Bias, ...]:
-    """What each judge in `judgements` (JUDGEMENTS) leans to, by name.
+    """What each judge in `judgements` (the columns LOOKED_AT) leans to, by name.
 
     `lengths` are those of all texts that were shown, by id, in characters; what has none is left out.
     """
     by_judge: defaultdict[str, list[Judgement]] = defaultdict(list)
-    for row in judgements.to_pylist():
-        by_judge[row["judge"]].append(Judgement(**row))
+    for row in judgements.select(LOOKED_AT).to_pylist():
+        by_judge[row["judge"]].append(_BLANK._replace(**row))
     return tuple(_bias(by_judge[name], lengths) for name in sorted(by_judge))
 
 

@@ -115,7 +115,8 @@ def test_a_grader_beside_a_verifier(recipe: str, lake: str, wise: str, grader: G
     assert release.summary.tokens == 480 == 10 * len(grader.asked)
     card = (Path(lake) / "releases/tiny/v1/README.md").read_text()
     assert "## Judges" in card
-    assert "| grader | grade | 48 | 0 | 0 |" in card
+    assert "| judge | grader |" in card
+    assert "| judgements | 48 |" in card
     assert {row["verifier_version"] for row in newest(lake, "verdicts") if row["verifier"] == "grader"} == {
         "grade 1, m"
     }

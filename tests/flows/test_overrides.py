@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flows.overrides import apply, spelled
@@ -33,7 +33,10 @@ def changed(*overrides: str) -> dict[str, Any]:
     return content
 
 
+@settings(deadline=None)
 @given(VALUES)
+@example("'\x85a")
+@example(["\u2028", {"a": "'b\u2029 c\n"}])
 def test_a_value_is_read_as_it_was_spelled(value: Any) -> None:
     content: dict[str, Any] = {}
     apply(content, spelled("one.two", value))

@@ -124,7 +124,7 @@ def generating(tmp_path: Path) -> Path:
         "source": {"format": "jsonl", "path": str(DATA / "samples/demo-problems.jsonl")},
         "problem": {"question": "question", "reference": "answer"},
     }
-    recipe["ingest"]["limit"] = 5
+    recipe["ingest"]["limit"] = 3
     recipe["verify"]["majority"] = None
     recipe["decontaminate"] = {"benchmarks": {}}
     path = tmp_path / "small.yaml"

@@ -66,11 +66,11 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def until(true: Callable[[], object]) -> None:
+def until(true: Callable[[], object], every_s: float = 0.1) -> None:
     deadline = time.monotonic() + WAIT_S
     while not true():
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(every_s)
 
 
 def listening(port: int) -> bool:
@@ -203,8 +203,8 @@ def shared_with_a_death(recipe: str, pair: Pair, lake: Path, *settings: str) -> 
     killed: list[bool] = []
 
     def strike() -> None:
-        until(lambda: any(lake.glob("verdicts/*/part-*")))
-        until(pair.busy)
+        until(lambda: any(lake.glob("verdicts/*/part-*")), 0.002)
+        until(pair.busy, 0.002)
         killed.append(not any(lake.glob("verdicts/*/manifest.json")))
         kill(pair.second)
 

@@ -1,5 +1,6 @@
 """Generation by several workers: what they make together is what one run makes, whatever happens to one of them."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ machines: {patience_s: 60}
 """
 pytestmark = pytest.mark.xdist_group("worker")
 WORKERS = ("machines.workers=2",)
+TOKENS = re.compile(r"\*\*cost\*\*: ([\d,]+) tokens sampled.*; engines up for (?:\d+ min )?[\d.]+ s")
 Made = dict[str, bytes]
 
 
@@ -102,11 +104,22 @@ def by_workers(recipe: str, lake: Path, *overrides: str) -> tuple[ReleaseManifes
         return refresh(recipe, str(lake), [*WORKERS, *overrides]), recorder
 
 
+def sampled(told: str) -> int:
+    """The tokens that the overview of a run tells of."""
+    found = TOKENS.search(told)
+    assert found, told
+    return int(found[1].replace(",", ""))
+
+
 @pytest.mark.timeout(500)
-def test_two_shares_are_what_one_run_makes(given: str, alone: Made, worker: Any, tmp_path: Path) -> None:
+def test_two_shares_are_what_one_run_makes_and_cost_what_they_cost(
+    given: str, alone: Made, worker: Any, tmp_path: Path, page: Callable[[], dict[str, str]]
+) -> None:
     lake = tmp_path / "lake"
-    _, seen = by_workers(given, lake)
+    release, seen = by_workers(given, lake)
     assert made(lake) == alone
+    assert release.summary
+    assert sampled(page()["overview"]) == release.summary.tokens
     assert (seen.rows["generate by workers"], seen.rows["generate"]) == (12 * 5, 0)
     assert not seen.notes
     runs = runs_of(lake)

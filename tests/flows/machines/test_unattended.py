@@ -20,12 +20,14 @@ import psutil
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Scheduled
 
 from flows.alarms import BLOCK
 from flows.recipes import OWN
+from flows.refresh import refresh
 from flows.server.folder import SERVER, SUPERVISOR, VARIABLE, WORKER, Folder
 from schemas.refs import ReleaseManifest
 
@@ -46,6 +48,16 @@ generate:
   samplers: {m: {model: m, on_policy: true, n: 4, sampling: {max_tokens: 200}}}
 export: {license: apache-2.0, formats: {sft: {}}}
 """
+WANING = """
+name: waning
+models: {m: {model: m, engine: {openai: {base_url: "%s"}}}}
+ingest:
+  source: {format: jsonl, path: "%s"}
+  problem: {question: question, reference: answer}
+generate:
+  samplers: {m: {model: m, on_policy: true, n: 1, sampling: {max_tokens: 200}}}
+export: {formats: {sft: {}}}
+"""
 
 
 def until(true: Callable[[], bool], what: str, every_s: float = 0.2) -> None:
@@ -62,6 +74,24 @@ def slow(request: dict[str, Any]) -> dict[str, Any]:
     message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
     return {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [message], "usage": usage}
+
+
+class Waning:
+    """A model that knows every answer, until it knows none."""
+
+    def __init__(self) -> None:
+        lines = (ROOT / "data/samples/demo-problems.jsonl").read_text().splitlines()
+        self._known = {str(one["question"]): str(one["answer"]) for one in map(json.loads, lines)}
+        self.knows = True
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        asked = str(request["messages"][-1]["content"])
+        question = next(one for one in self._known if one in asked)
+        answer = self._known[question] if self.knows else "-1"
+        message = {"role": "assistant", "content": f"{question}\n\nThe answer is {answer}."}
+        usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
 
 
 class Postgres(NamedTuple):
@@ -152,8 +182,13 @@ def tracemill(state: Path, *arguments: str, **variables: str) -> subprocess.Comp
 
 
 @pytest.fixture(scope="module")
+def waning() -> Waning:
+    return Waning()
+
+
+@pytest.fixture(scope="module")
 def unattended(
-    tmp_path_factory: pytest.TempPathFactory, database: Postgres, served: Callable[[Reply], str]
+    tmp_path_factory: pytest.TempPathFactory, database: Postgres, served: Callable[[Reply], str], waning: Waning
 ) -> Iterator[Unattended]:
     place, port = tmp_path_factory.mktemp("unattended"), free_port()
     own = place / "recipes"
@@ -162,6 +197,7 @@ def unattended(
     problems = (ROOT / "data/samples/demo-problems.jsonl").read_text().splitlines(keepends=True)[:12]
     (place / "problems.jsonl").write_text("".join(problems))
     recipe.write_text(RECIPE % (served(slow), place / "problems.jsonl"))
+    (own / "waning.yaml").write_text(WANING % (served(waning), place / "problems.jsonl"))
     url = f"postgresql+asyncpg://postgres:se-cret@127.0.0.1:{database.port}/prefect"
     state = place / "state"
     given = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url, OWN: str(own)}
@@ -313,6 +349,31 @@ def test_the_third_run_that_is_cancelled_in_a_row_raises_an_alarm(
     told = [str(one.data) for one in client.read_artifacts() if "runs in a row were cancelled" in str(one.data)]
     assert len(told) == 1
     assert f"/runs/flow-run/{runs[-1].id}" in told[0]
+
+
+def test_a_run_that_yields_little_raises_an_alarm_which_is_on_the_page(
+    unattended: Unattended, client: SyncPrefectClient, waning: Waning
+) -> None:
+    lake = unattended.lakes / "waning"
+    recipe = str(unattended.lakes / "recipes/waning.yaml")
+    for nights in (1, 2):
+        refresh(recipe, str(lake), [f"ingest.limit={3 * nights}"])
+    assert alarms(client, "low-yield") == []
+    waning.knows = False
+    run = unattended.start(
+        client, "refresh/refresh", {"recipe": "waning", "lake": str(lake), "overrides": ["ingest.limit=9"]}
+    )
+    finished(client, run)
+    until(lambda: bool(alarms(client, "low-yield")), "no alarm", 0.5)
+    (alarm,) = alarms(client, "low-yield")
+    assert alarm.state is not None
+    assert alarm.state.is_completed(), alarm.state.message
+    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[alarm.id]))
+    (card,) = client.read_artifacts(artifact_filter=mine)
+    assert card.key == "alarm"
+    assert "kept far fewer correct traces" in str(card.data)
+    assert "0 new correct traces were kept; the median of the 2 runs before is 3" in str(card.data)
+    assert f"/runs/flow-run/{run.id}" in str(card.data)
 
 
 def test_the_state_holds_no_password(unattended: Unattended) -> None:

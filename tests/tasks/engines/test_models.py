@@ -15,7 +15,7 @@ from tasks import plugins
 from tasks.engines.contract import Completion, Finish, Identity, Message, Request, Sampling
 from tasks.engines.flight import Job
 from tasks.engines.models import ModelConfig, Models
-from tasks.engines.usage import Price
+from tasks.engines.usage import Price, Usage
 
 
 class EchoConfig(ConfigBase):
@@ -171,6 +171,8 @@ def test_what_was_asked_is_counted_and_costs(diary: list[str]) -> None:
     assert models.used["first"].seconds == used.seconds > 0
     assert used._replace(seconds=2.0).cost(price) == pytest.approx(2.0 + (3 * 2 + 3 * 4) / 1e6)
     assert used.cost(Price()) == 0
+    models.also_used({"first": Usage(1, 2, 3, 4.0), "second": Usage(5)})
+    assert models.used == {"first": Usage(4, 5, 6, used.seconds + 4.0), "second": Usage(5)}
 
 
 def test_engines_rest_and_start_anew_when_asked_again(diary: list[str]) -> None:
