@@ -59,7 +59,9 @@ class Storage:
         settings = {"use_listings_cache": False} if "://" in self.url else {}
         try:
             filesystem, root = fsspec.core.url_to_fs(self.url, **settings)
-        except (ValueError, ImportError) as exc:
+        except ImportError as exc:
+            raise LakeError(f"lake {self.url}: {exc}; for s3:// that is pip install 'tracemill[s3]'") from exc
+        except ValueError as exc:
             raise LakeError(f"lake {self.url}: {exc}; give a folder or an fsspec URL") from exc
         objects.connect(filesystem)
         return filesystem, root.rstrip("/")
