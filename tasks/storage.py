@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 import fsspec
 import pyarrow as pa
@@ -53,8 +52,6 @@ class Storage:
 
     @cached_property
     def _location(self) -> tuple[Any, str]:
-        if urlsplit(self.url).password:
-            raise LakeError("--lake holds a password, which manifests and logs would show; give it by the environment")
         # Listings that are kept would hide what other processes write.
         settings = {"use_listings_cache": False} if "://" in self.url else {}
         try:

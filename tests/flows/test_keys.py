@@ -185,7 +185,13 @@ def on_the_page() -> dict[str, str]:
     """What Prefect's API tells of runs, logs and artifacts."""
     APILogHandler().flush()
     with get_client(sync_client=True) as client:
-        runs, artifacts, logs = client.read_flow_runs(), client.read_artifacts(), list[Any]()
+        runs, artifacts, logs = list[Any](), list[Any](), list[Any]()
+        while len(some := client.read_flow_runs(limit=200, offset=len(runs))) == 200:
+            runs += some
+        runs += some
+        while len(shown := client.read_artifacts(limit=200, offset=len(artifacts))) == 200:
+            artifacts += shown
+        artifacts += shown
         while len(page := client.read_logs(LogFilter(), limit=200, offset=len(logs))) == 200:
             logs += page
         logs += page

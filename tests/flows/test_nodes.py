@@ -144,4 +144,4 @@ def test_a_run_whose_cluster_is_missing_ends_before_it_begins(recipe: str, lake:
         curate(recipe, lake.url, [f"machines.cluster=dask:tcp://127.0.0.1:{free}"])
     with pytest.raises(RecipeError, match=r"machines\.cluster"):
         curate(recipe, lake.url, ["machines.cluster=somewhere"])
-    assert not Path(lake.url).exists()
+    assert [one.path for one in lake.storage.files()] == []

@@ -246,6 +246,6 @@ def test_a_store_that_cannot_be_used(s3: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_address_with_a_password_is_refused() -> None:
-    with pytest.raises(LakeError, match="holds a password") as raised:
+    with pytest.raises(LakeError, match="holds a login") as raised:
         Storage("sftp://me:hunter2@host/lake").read("a")
     assert "hunter2" not in str(raised.value)
