@@ -25,6 +25,14 @@ def conform(table: pa.Table, schema: pa.Schema, *, at: str) -> pa.Table:
     return pa.table([_cast(table[field.name], field, f"{at}: {name}.{field.name}") for field in schema], schema=schema)
 
 
+def updated(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with nulls in the columns that `schema` has been given since it was written."""
+    for field in schema:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names) if set(schema.names) <= set(table.column_names) else table
+
+
 def rows(records: list[dict[str, object]], schema: pa.Schema, *, at: str) -> pa.Table:
     """Build a table from records that each name every column of `schema`, no more and no fewer.
 

@@ -8,6 +8,11 @@ from typing import Final
 
 import pyarrow as pa
 
+from schemas.columns import ASPECTS, LABELS, MESSAGES, SEARCH, SPANS
+from schemas.columns import column as _column
+from schemas.columns import maybe as _maybe
+from schemas.columns import table as _table
+
 
 class Domain(StrEnum):
     """What kind of task a problem sets; decides which verifiers apply."""
@@ -39,26 +44,6 @@ class Status(StrEnum):
     INCORRECT = "incorrect"
     UNVERIFIABLE = "unverifiable"
     ERROR = "error"
-
-
-ASPECTS: Final = pa.map_(pa.string(), pa.float32())
-LABELS: Final = pa.map_(pa.string(), pa.string())
-MESSAGES: Final = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
-SPANS: Final = pa.list_(
-    pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("text", pa.string())])
-)
-
-
-def _column(name: str, kind: pa.DataType) -> "pa.Field[pa.DataType]":
-    return pa.field(name, kind, nullable=False)
-
-
-def _maybe(name: str, kind: pa.DataType) -> "pa.Field[pa.DataType]":
-    return pa.field(name, kind, nullable=True)
-
-
-def _table(name: str, version: int, *columns: "pa.Field[pa.DataType]") -> pa.Schema:
-    return pa.schema(columns, metadata={"tracemill.table": name, "tracemill.version": str(version)})
 
 
 _SAMPLED: Final = (
@@ -137,7 +122,7 @@ COMPLETIONS: Final = _table(
 
 TRACES: Final = _table(
     "traces",
-    2,
+    3,
     _column("trace_id", pa.string()),
     _column("problem_id", pa.string()),
     _column("sample_index", pa.int32()),
@@ -152,7 +137,10 @@ TRACES: Final = _table(
     _column("source", pa.string()),
     _maybe("source_row", pa.int64()),
     _maybe("source_labels", LABELS),
+    _maybe("search", SEARCH),
+    _maybe("conversation", pa.string()),
 )
+"""`conversation` is JSON, of a trace that used tools: its `tools` and `messages`; `text` is all that was said in it."""
 
 VERDICTS: Final = _table(
     "verdicts",

@@ -21,7 +21,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from schemas.conform import conform
+from schemas.conform import conform, updated
 from schemas.errors import DamagedError, LakeError
 from schemas.refs import Manifest, Part, Ref, Snapshot, Stage, Tables, joined
 from schemas.tables import TABLES
@@ -258,7 +258,8 @@ class Lake:
         data = self.storage.read(f"{ref.path}/{manifest.parts[index].name}")
         if data is None or hashlib.sha256(data).hexdigest() != manifest.parts[index].sha256:
             raise DamagedError(f"lake {self.url}: {ref.path}/{manifest.parts[index].name} is missing or damaged")
-        return conform(pq.read_table(io.BytesIO(data)), TABLES[ref.table], at=ref.path)
+        schema = TABLES[ref.table]
+        return conform(updated(pq.read_table(io.BytesIO(data)), schema), schema, at=ref.path)
 
     def record(self, snapshot: Snapshot) -> None:
         """Note a finished run, and what it used. A run with the same outcome replaces its earlier note."""

@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.conform import updated
 from schemas.errors import LakeError
 from schemas.refs import Part
+from schemas.tables import TABLES
 from tasks.storage import Storage
 
 ROW_GROUP: Final = 100_000
@@ -68,7 +70,8 @@ def read_entry(storage: Storage, folder: str, entry: Entry, columns: list[str] |
         raise LakeError(
             f"{storage.url}/{folder}/{entry.part.name} went away: another run finished the stage; run again"
         )
-    return pq.read_table(io.BytesIO(data), columns=columns)
+    table = pq.read_table(io.BytesIO(data), columns=columns)
+    return updated(table, TABLES[folder.partition("/")[0]]) if columns is None else table
 
 
 def copy_as_journal(storage: Storage, folder: str, part: Part) -> None:

@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
+from schemas.columns import SPANS
 from schemas.conform import conform
-from schemas.tables import CONTAMINATION, SPANS
+from schemas.tables import CONTAMINATION
 from tasks.decontaminate.sameness import SameProblem
 from tasks.embed.model import EmbeddingConfig
 from tasks.embed.search import nearest

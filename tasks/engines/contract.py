@@ -54,6 +54,8 @@ class Finish(StrEnum):
     """The prompt leaves no room in the model's context; nothing was sampled."""
     REFUSED = "refused"
     """The engine turned this request down; nothing was sampled."""
+    STEP = "step"
+    """No engine says that: a search ended the text with a step, to go on from it or not."""
 
 
 class Completion(NamedTuple):
@@ -66,6 +68,28 @@ class Completion(NamedTuple):
     completion_tokens: int | None
     detail: str = ""
     """Why, where nothing was sampled; without secrets."""
+    stopped: str | None = None
+    """The stop text that ended it; None where none did, empty where a server does not say whether one did."""
+
+
+class Graded(NamedTuple):
+    """A reply to be scored step by step; joined, the steps are the reply as far as it goes."""
+
+    request_id: str
+    messages: tuple[Message, ...]
+    steps: tuple[str, ...]
+
+
+class Scores(NamedTuple):
+    """What a reward model makes of a reply."""
+
+    request_id: str
+    scores: tuple[float, ...]
+    """From 0 to 1, one a step; none where it could not be scored."""
+    tokens: int | None
+    """What the model read."""
+    detail: str = ""
+    """Why, where it could not be scored; without secrets."""
 
 
 class Identity(NamedTuple):
@@ -87,6 +111,13 @@ class Samples(Protocol):
 
     async def complete(self, name: str, request: Request) -> Completion:
         """Sample one completion."""
+
+
+class Grading(Samples, Protocol):
+    """The same, and the reward models among them."""
+
+    async def score(self, name: str, request: Graded) -> Scores:
+        """Have a reward model score a reply."""
 
 
 class Engine(Protocol):
@@ -117,4 +148,27 @@ class Engine(Protocol):
 
         Raises:
             EngineError: the engine broke, or stayed out of reach for longer than its patience.
+        """
+
+
+class Scorer(Protocol):
+    """What the plug-in of a reward model's engine builds; all but `score` is as in `Engine`."""
+
+    @property
+    def identity(self) -> Identity:
+        """The model and its template."""
+
+    async def __aenter__(self) -> Self:
+        """Load the model."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give everything back."""
+
+    async def score(self, request: Graded) -> Scores:
+        """Score one reply. What concerns it alone, such as too long a text, is its outcome.
+
+        Raises:
+            EngineError: the engine broke.
         """

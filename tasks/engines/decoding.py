@@ -34,6 +34,7 @@ class Row(Generic[T]):
     ids: list[int] = field(default_factory=list)
     finish: Finish | None = None
     text: str = ""
+    stopped: str | None = None
 
 
 class Decoder(Generic[T]):
@@ -130,8 +131,9 @@ class Decoder(Generic[T]):
         if not any(stop in tail for stop in row.sampling.stop):
             return False
         text = self._text(row, row.ids)
-        found = [at for at in map(text.find, row.sampling.stop) if at >= 0]
-        row.text = text[: min(found, default=None)]
+        found = [(at, stop) for stop in row.sampling.stop if (at := text.find(stop)) >= 0]
+        end, row.stopped = min(found, default=(None, None))
+        row.text = text[:end]
         return bool(found)
 
     def _text(self, row: Row[T], ids: list[int]) -> str:

@@ -15,12 +15,13 @@ from pydantic import Field, field_validator
 from schemas.base import ConfigBase
 from schemas.errors import RecipeError
 from tasks import plugins
-from tasks.engines.contract import Completion, Engine, Identity, Request
+from tasks.engines.contract import Completion, Engine, Graded, Identity, Request, Scorer, Scores
 from tasks.engines.flight import Job, fly
 from tasks.engines.usage import Price, Usage
 
 KINDS: Final = "tasks.engines.kinds"
 T = TypeVar("T")
+AnyEngine = Engine | Scorer
 
 
 class ModelConfig(ConfigBase):
@@ -77,8 +78,8 @@ class Models:
         self._slots = slots
         self._engines = {name: _build(name, config) for name, config in configs.items()}
         self._runner = asyncio.Runner()
-        self._starting: dict[str, asyncio.Task[Engine]] = {}
-        self._started: dict[str, Engine] = {}
+        self._starting: dict[str, asyncio.Task[AnyEngine]] = {}
+        self._started: dict[str, AnyEngine] = {}
         self._since: dict[str, float] = {}
         self._used: dict[str, Usage] = {}
         self._held: dict[str, asyncio.Task[None]] = {}
@@ -141,12 +142,30 @@ class Models:
         """Sample one completion from a model, inside a job of `stream`; the first starts the model's engine.
 
         Raises:
-            RecipeError: the recipe has no model of this name.
+            RecipeError: the recipe has no model of this name, or it scores and does not write.
             EngineError: as `Engine.complete`, or the engine does not start.
         """
         engine = self._started.get(name) or await self._start(name)
+        if not hasattr(engine, "complete"):
+            raise RecipeError(f"models.{name}: it is a reward model, which scores and does not write; name another one")
         done = await engine.complete(request)
         self._used[name] = self._used[name].plus(done)
+        return done
+
+    async def score(self, name: str, request: Graded) -> Scores:
+        """Have a reward model score a reply, inside a job of `stream`; the first starts the model's engine.
+
+        Raises:
+            RecipeError: the recipe has no model of this name, or it is no reward model.
+            EngineError: as `Scorer.score`, or the engine does not start.
+        """
+        engine = self._started.get(name) or await self._start(name)
+        if not hasattr(engine, "score"):
+            raise RecipeError(
+                f"models.{name}: it is no reward model; give it an engine that is, such as `reward: {{}}`"
+            )
+        done = await engine.score(request)
+        self._used[name] = self._used[name].read(done.tokens)
         return done
 
     def stream(
@@ -164,20 +183,20 @@ class Models:
         self._streams.add(stream)
         return stream
 
-    def _engine(self, name: str) -> Engine:
+    def _engine(self, name: str) -> AnyEngine:
         if name not in self._engines:
             known = ", ".join(sorted(self._engines)) or "none"
             raise RecipeError(f"unknown model {name!r}: the recipe's models are {known}")
         return self._engines[name]
 
-    async def _start(self, name: str) -> Engine:
+    async def _start(self, name: str) -> AnyEngine:
         engine = self._engine(name)
         if name not in self._starting:
             self._starting[name] = asyncio.create_task(self._enter(name, engine))
         # Shielded: a request that is given up must not stop the engine that others wait for.
         return await asyncio.shield(self._starting[name])
 
-    async def _enter(self, name: str, engine: Engine) -> Engine:
+    async def _enter(self, name: str, engine: AnyEngine) -> AnyEngine:
         if slot := self._configs[name].slot:
             if slot not in self._held:
                 self._held[slot] = asyncio.create_task(self._ends.enter_async_context(self._slots(slot)))
@@ -198,10 +217,10 @@ class Models:
         await self._ends.aclose()
 
 
-def _build(name: str, config: ModelConfig) -> Engine:
+def _build(name: str, config: ModelConfig) -> AnyEngine:
     try:
         [(kind, settings)] = plugins.configure(KINDS, config.engine).items()
     except RecipeError as exc:
         raise type(exc)(f"models.{name}.engine: {exc}") from exc
-    build: Callable[..., Engine] = plugins.load(KINDS, kind).build
+    build: Callable[..., AnyEngine] = plugins.load(KINDS, kind).build
     return build(settings, config.model, config.revision)

@@ -29,7 +29,14 @@ def read_reply(reply: Any, request_id: str) -> Completion:
     finish = Finish.REFUSED if detail else _FINISH.get(str(reason), Finish.STOP)
     if finish is Finish.REFUSED:
         return Completion(request_id, "", finish, None, None, detail or f"finish_reason {reason}")
-    return Completion(request_id, text, finish, _usage(reply, "prompt_tokens"), _usage(reply, "completion_tokens"))
+    read, taken = (_usage(reply, name) for name in ("prompt_tokens", "completion_tokens"))
+    return Completion(request_id, text, finish, read, taken, stopped=_stopped(choice))
+
+
+def _stopped(choice: Mapping[Any, Any]) -> str | None:
+    """The stop text that ended a reply, as vLLM and SGLang tell it; empty where the server does not."""
+    told = [choice[name] for name in ("stop_reason", "matched_stop") if name in choice]
+    return next((one for one in told if isinstance(one, str)), None if told else "")
 
 
 def _said(message: Mapping[str, Any]) -> tuple[str, str]:

@@ -37,6 +37,10 @@ class Usage(NamedTuple):
             completion_tokens=self.completion_tokens + (done.completion_tokens or 0),
         )
 
+    def read(self, tokens: int | None) -> Self:
+        """With one more text that was read alone."""
+        return self._replace(requests=self.requests + 1, prompt_tokens=self.prompt_tokens + (tokens or 0))
+
     def and_also(self, other: "Usage") -> "Usage":
         """Both together."""
         return Usage(

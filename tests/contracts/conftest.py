@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from schemas.tables import MESSAGES
+from schemas.columns import MESSAGES
 from tasks.engines.contract import Finish, Message, Request, Sampling
 from tasks.engines.kinds.transformers import Config, build
 from tasks.engines.template import load_template

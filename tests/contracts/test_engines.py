@@ -118,6 +118,9 @@ def test_a_stop_text_ends_it_and_is_not_part_of_it(models: Models) -> None:
     assert line.text == whole.text.split("\n")[0]
     assert boxed.text == whole.text.split(r"\boxed{")[0]
     assert line.finish is boxed.finish is Finish.STOP
+    assert whole.stopped in (None, "")
+    assert line.stopped in ("\n", "")
+    assert boxed.stopped in (r"\boxed{", "")
 
 
 def test_an_overlong_prompt_is_its_own_outcome(models: Models) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.tables import MESSAGES
+from schemas.columns import MESSAGES
 from tasks import plugins
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from schemas.conform import conform, rows
+from schemas.conform import conform, rows, updated
 from schemas.errors import SchemaError
-from schemas.tables import DROPPED, TABLES
+from schemas.tables import DROPPED, TABLES, TRACES
 
 ROW: dict[str, object] = {
     "table": "traces",
@@ -60,3 +60,12 @@ def test_every_table_carries_its_name_and_version(name: str) -> None:
     assert metadata is not None
     assert metadata[b"tracemill.table"] == name.encode()
     assert int(metadata[b"tracemill.version"]) >= 1
+
+
+def test_a_table_of_an_earlier_version_gets_its_new_columns_empty() -> None:
+    now = TRACES.empty_table()
+    before = now.drop_columns(["search", "conversation"])
+    assert updated(before, TRACES).schema.equals(TRACES)
+    lacking = now.drop_columns(["text"])
+    with pytest.raises(SchemaError, match="text"):
+        conform(updated(lacking, TRACES), TRACES, at="x")

@@ -195,7 +195,8 @@ def load_model(name: str, revision: str | None, config: Config) -> "PreTrainedMo
 
 def _completion(row: "Row[_Ticket]") -> Completion:
     finish = row.finish or Finish.STOP
-    return Completion(row.ticket.request_id, row.text, finish, len(row.prompt), len(row.ids))
+    prompt, taken = len(row.prompt), len(row.ids)
+    return Completion(row.ticket.request_id, row.text, finish, prompt, taken, stopped=row.stopped)
 
 
 def _deliver(done: list[tuple["asyncio.Future[Completion]", Completion]]) -> None:

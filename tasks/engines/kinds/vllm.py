@@ -161,7 +161,8 @@ class VllmEngine:
             return refused(request, f"vLLM gave it up: {final.finish_reason}")
         finish = Finish(final.finish_reason)
         text = final.text if params.detokenize else self._text(ids, final.token_ids, finish)
-        return Completion(request.request_id, text, finish, len(ids), len(final.token_ids))
+        stopped = final.stop_reason if isinstance(final.stop_reason, str) else None
+        return Completion(request.request_id, text, finish, len(ids), len(final.token_ids), stopped=stopped)
 
     def _text(self, prompt: Sequence[int], ids: Sequence[int], finish: Finish) -> str:
         # What ended the completion is no part of it, special token or not.

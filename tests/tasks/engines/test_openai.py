@@ -129,7 +129,7 @@ def test_messages_and_sampling_go_out_as_they_are(server: Server) -> None:
     done = ask(
         config(server, extra={"top_k": 5}), request("hi", "So", temperature=0.5, seed=7, stop=("\n",), max_tokens=9)
     )
-    assert done["hi"] == Completion("hi", "re: So", Finish.STOP, 3, 2)
+    assert done["hi"] == Completion("hi", "re: So", Finish.STOP, 3, 2, stopped="")
     assert server.bodies == [
         {
             "model": "m",
@@ -201,7 +201,7 @@ def test_finishes(server: Server) -> None:
 
 def test_an_empty_completion_is_one(server: Server) -> None:
     server.answer = lambda question, body: said("")
-    assert ask(config(server), request("a"))["a"] == Completion("a", "", Finish.STOP, 3, 2)
+    assert ask(config(server), request("a"))["a"] == Completion("a", "", Finish.STOP, 3, 2, stopped="")
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,12 @@ json = st.recursive(
 def test_any_json_is_a_completion_or_garbled(reply: object) -> None:
     with suppress(GarbledReplyError):
         assert isinstance(read_reply(reply, "id"), Completion)
+
+
+@pytest.mark.parametrize(
+    ("told", "stopped"),
+    [({}, ""), ({"stop_reason": None}, None), ({"stop_reason": "\n"}, "\n"), ({"matched_stop": 2}, None)],
+)
+def test_a_server_may_say_which_stop_text_ended_it(told: dict[str, Any], stopped: str | None) -> None:
+    reply = {"choices": [{"text": "18", "finish_reason": "stop", **told}]}
+    assert read_reply(reply, "r").stopped == stopped

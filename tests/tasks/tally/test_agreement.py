@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.columns import LABELS
 from schemas.errors import SourceError
-from schemas.tables import LABELS
 from tasks.tally.agreement import Agreement, agreements, compared, disagreements, told, wilson
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.columns import LABELS
 from schemas.refs import Stage, Tables
-from schemas.tables import DISAGREEMENTS, LABELS, TABLES, TALLIES
+from schemas.tables import DISAGREEMENTS, TABLES, TALLIES
 from tasks.lake import Lake
 from tasks.tally import store, yields
 from tasks.tally.store import tallies

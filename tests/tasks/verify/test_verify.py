@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from schemas.columns import LABELS
 from schemas.errors import PluginError, RecipeError
-from schemas.tables import LABELS, VERDICTS
+from schemas.tables import VERDICTS
 from tasks.progress import watched_by
 from tasks.tally.agreement import agreements, compared, told
 from tasks.verify.contract import Claim, Outcome
