@@ -53,9 +53,8 @@ class _ChainOfVerification(Strategy):
             search.choose(draft, "as it came: the draft did not end")
             return
         said = spoken(draft.text) or draft.text
-        checks = listed(
-            await search.ask("plan", answering(search, said, config.planning, most=config.most)), config.most
-        )
+        plan = await search.ask("plan", answering(search, said, config.planning, most=config.most))
+        checks = listed(plan, config.most)
         if not checks:
             raise BrokenOffError("plan: there is no list of questions in the reply")
         asked = [asking(search, config.checking, check=check) for check in checks]

@@ -9,6 +9,7 @@ shown its error there, and the model goes on from that with another one.
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -70,7 +71,7 @@ class _Program(Strategy):
             program = program_in(branch.text[before:])
             if program is None:
                 raise BrokenOffError(f"program {attempt}: there is none in the reply")
-            ran = await search.keep("output", branch, lambda source=program: self._run(source))  # type: ignore[misc]
+            ran = await search.keep("output", branch, partial(self._run, program))
             begin = f"{_closed(branch.text)}\n{self._block(ran)}\n"
             if not ran.detail:
                 await self._end(search, branch, begin, ran.text.strip().splitlines()[-1].strip())

@@ -19,8 +19,8 @@ from tasks.generate.wording import answering, holds, last_line
 from tasks.text.thinking import spoken
 
 CRITICISING: Final = (
-    "Check your reply step by step. Say which step is wrong, and why; do not write the reply anew. If no step is wrong, "
-    "end with the line: {fine}"
+    "Check your reply step by step. Say which step is wrong, and why; do not write the reply anew. If no step is "
+    "wrong, end with the line: {fine}"
 )
 REVISING: Final = "{feedback}\n\nWrite the whole reply anew, without this fault. Do not speak of the reply before it."
 FINE: Final = "NOTHING IS WRONG"

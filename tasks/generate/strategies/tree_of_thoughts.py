@@ -20,16 +20,16 @@ from tasks.generate.wording import asking, holds, last_line, listed
 
 SELF: Final = "self"
 PROPOSING: Final = (
-    "{problem}\n\nThe solution so far:\n{solution}\n\nList {thoughts} different next steps that may follow now, numbered, "
-    "each on one line, and nothing else."
+    "{problem}\n\nThe solution so far:\n{solution}\n\nList {thoughts} different next steps that may follow now, "
+    "numbered, each on one line, and nothing else."
 )
 VALUING: Final = (
     "{question}\n\nThe beginning of a solution:\n{solution}\n\nCan it still lead to the right answer? Judge in a few "
     "sentences, then end with one line that holds one of these words alone: {words}."
 )
 VOTING: Final = (
-    "{question}\n\nBeginnings of solutions:\n\n{choices}\n\nWhich is the most promising? Compare them in a few sentences, "
-    "then end with the line: The best choice is NUMBER"
+    "{question}\n\nBeginnings of solutions:\n\n{choices}\n\nWhich is the most promising? Compare them in a few "
+    "sentences, then end with the line: The best choice is NUMBER"
 )
 _NOTHING: Final = "(nothing yet)"
 _CHOICE: Final = re.compile(r"best choice is\W*(\d{1,4})\b", re.IGNORECASE)
@@ -78,7 +78,7 @@ class _TreeOfThoughts(Strategy):
             states = ranked([one for one in grown if one.open or one.whole])
             if not states:
                 break
-            read += await self._valued(search, states, depth)
+            read += await self._valued(search, states, len(read))
             best = ranked(states)[: self._config.breadth]
             ended += [one for one in best if one.whole]
             front = [one for one in best if one.open]
@@ -108,7 +108,8 @@ class _TreeOfThoughts(Strategy):
         if config.propose == "sample":
             asked = ((one, number) for one in front for number in range(config.thoughts))
             return await search.grow_each(asked, Way(config.step))
-        replies = await together(search.ask("thoughts", self._proposing(search, one), depth) for one in front)
+        prompts = enumerate((self._proposing(search, one) for one in front), depth * config.breadth)
+        replies = await together(search.ask("thoughts", prompt, number) for number, prompt in prompts)
         return [
             search.write(one, number, f"{thought}{config.step.end}", Finish.STEP, Way(config.step))
             for one, reply in zip(front, replies, strict=True)
@@ -119,15 +120,14 @@ class _TreeOfThoughts(Strategy):
         solution = state.text.strip() or _NOTHING
         return asking(search, self._config.proposing, solution=solution, thoughts=self._config.thoughts)
 
-    async def _valued(self, search: Search, states: Sequence[Branch], depth: int) -> list[bool]:
-        """Value the states, whose texts differ; of each reply, whether it can be read. None that can is no value.
+    async def _valued(self, search: Search, states: Sequence[Branch], asked: int) -> list[bool]:
+        """Value the states; of each reply, whether it can be read. `asked`: how many replies there were before.
 
         Raises:
             BrokenOffError: no reply can be read.
         """
-        numbers = range(depth * self._config.values, (depth + 1) * self._config.values)
         value = self._scored if self._config.value == "score" else self._voted
-        values, read = await value(search, states, numbers)
+        values, read = await value(search, states, asked)
         if not any(read):
             raise BrokenOffError(f"no thought could be valued: none of {len(read)} replies can be read")
         for state, one in zip(states, values, strict=True):
@@ -136,13 +136,14 @@ class _TreeOfThoughts(Strategy):
             state.value, state.scorer, state.scores = one, SELF, (*before, *none, one)[: len(state.cuts)]
         return read
 
-    async def _scored(self, search: Search, states: Sequence[Branch], numbers: range) -> _Values:
+    async def _scored(self, search: Search, states: Sequence[Branch], asked: int) -> _Values:
         """By the mean worth of the words that each state is given."""
-        words = ", ".join(self._config.words)
+        words, times = ", ".join(self._config.words), self._config.values
         prompts = [asking(search, self._config.valuing, solution=one.text.strip(), words=words) for one in states]
-        replies = await together(search.ask("value", one, number) for one in prompts for number in numbers)
+        questions = enumerate((one for one in prompts for _ in range(times)), asked)
+        replies = await together(search.ask("value", prompt, number) for number, prompt in questions)
         worth = [self._worth(reply) for reply in replies]
-        each = [worth[at : at + len(numbers)] for at in range(0, len(worth), len(numbers))]
+        each = [worth[at : at + times] for at in range(0, len(worth), times)]
         told = [[one for one in some if one is not None] for some in each]
         return [sum(some) / len(some) if some else None for some in told], [one is not None for one in worth]
 
@@ -152,10 +153,11 @@ class _TreeOfThoughts(Strategy):
         found = [worth for word, worth in self._config.words.items() if word.lower() in said]
         return found[0] if len(found) == 1 else None
 
-    async def _voted(self, search: Search, states: Sequence[Branch], numbers: range) -> _Values:
+    async def _voted(self, search: Search, states: Sequence[Branch], asked: int) -> _Values:
         """By the share of the votes that each state gets."""
         choices = "\n\n".join(f"Choice {place}:\n{one.text.strip()}" for place, one in enumerate(states, 1))
         prompt = asking(search, self._config.voting, choices=choices)
+        numbers = range(asked, asked + self._config.values)
         replies = await together(search.ask("vote", prompt, number) for number in numbers)
         votes = [int(found[1]) if (found := _CHOICE.search(last_line(reply))) else 0 for reply in replies]
         valid = [1 <= one <= len(states) for one in votes]
