@@ -128,7 +128,7 @@ class _TreeOfThoughts(Strategy):
         """
         value = self._scored if self._config.value == "score" else self._voted
         values, read = await value(search, states, asked)
-        if not any(read):
+        if read and not any(read):
             raise BrokenOffError(f"no thought could be valued: none of {len(read)} replies can be read")
         for state, one in zip(states, values, strict=True):
             before = state.origin.scores if state.origin else ()
@@ -154,7 +154,9 @@ class _TreeOfThoughts(Strategy):
         return found[0] if len(found) == 1 else None
 
     async def _voted(self, search: Search, states: Sequence[Branch], asked: int) -> _Values:
-        """By the share of the votes that each state gets."""
+        """By the share of the votes that each state gets; about one alone nobody is asked."""
+        if len(states) == 1:
+            return [1.0], []
         choices = "\n\n".join(f"Choice {place}:\n{one.text.strip()}" for place, one in enumerate(states, 1))
         prompt = asking(search, self._config.voting, choices=choices)
         numbers = range(asked, asked + self._config.values)
