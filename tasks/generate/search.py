@@ -180,6 +180,7 @@ class Search:
 
     def choose(self, branch: Branch, note: str) -> None:
         """Say what the search came to, and why."""
+        self.branches.setdefault(branch.key, branch)  # One that had no tokens left to grow is none of them.
         self.chosen, self.note = branch, note
 
     def _grown(self, branch: Branch, key: str, reply: Reply, way: Way) -> Branch:
@@ -193,7 +194,7 @@ class Search:
         own = reply.completion_tokens
         grown.tokens = None if own is None or branch.tokens is None else branch.tokens + own
         grown.fork = len(base)
-        if way.instead:
+        if way.instead and branch is not self.root:
             grown.prompt_tokens = branch.prompt_tokens
             self.branches.pop(branch.key, None)
         self.branches[key] = grown

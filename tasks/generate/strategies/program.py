@@ -65,18 +65,20 @@ class _Program(Strategy):
             way = Way(stop, begin, messages, kind="program", keep_end=False, instead=True)
             before = len(branch.text + begin)
             branch = await search.grow(branch, attempt, way)
-            branch.leave(f"a program was written, the {attempt}. of at most {self._config.attempts}")
+            branch.leave(f"up to program {attempt}")
             if not branch.open:
                 raise BrokenOffError(f"program {attempt}: {branch.finish}")
-            program = program_in(branch.text[before:])
+            said = branch.text[before:]
+            program = program_in(said)
             if program is None:
                 raise BrokenOffError(f"program {attempt}: there is none in the reply")
             ran = await search.keep("output", branch, partial(self._run, program))
-            begin = f"{_closed(branch.text)}\n{self._block(ran)}\n"
+            output = f"{_closed(said)}\n{self._block(ran)}"
+            begin = f"{output}\n"
             if not ran.detail:
                 await self._end(search, branch, begin, ran.text.strip().splitlines()[-1].strip())
                 return
-        failed = search.write(branch, "output", begin, Finish.STEP, Way(instead=True))
+        failed = search.write(branch, "output", output, Finish.STEP, Way(instead=True))
         failed.note = search.note = f"no program of {self._config.attempts} has an answer: {ran.detail}"
 
     async def _run(self, source: str) -> Reply:

@@ -66,7 +66,7 @@ def play(told: Any, live: Any, problem: dict[str, Any]) -> Callable[..., Played]
         came = list(sample([problem], rollouts, models, settings, Goal()))
         traces = pa.concat_tables([one.traces for one in came]).sort_by("trace_id")
         gone = screen(traces, settings)
-        dropped = dict(zip(gone["row_id"].to_pylist(), gone["reason"].to_pylist(), strict=True))
+        dropped = {str(one["row_id"]): str(one["reason"]) for one in gone.to_pylist()}
         return Played(traces.to_pylist(), pa.concat_tables([one.completions for one in came]), models.asked, dropped)
 
     def play(strategy: Mapping[str, Any], answer: Answer, *, judge: Any = None, **sampler: Any) -> Played:

@@ -88,6 +88,9 @@ def test_a_thought_that_ends_the_solution_is_chosen_as_it_is(play: Play) -> None
 
 
 def test_words_have_their_worth_from_the_recipe() -> None:
-    for settings, fault in [({"words": {"sure": 20}}, "less than or equal to 1"), ({"valuing": "?"}, "needs {solution}")]:
+    for settings, fault in [
+        ({"words": {"sure": 20}}, "less than or equal to 1"),
+        ({"valuing": "?"}, "needs {solution} and {words}"),
+    ]:
         with pytest.raises(RecipeError, match=fault):
             Sampler.model_validate({"model": "m", "strategy": {"tree_of_thoughts": settings}})
