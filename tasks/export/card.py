@@ -34,6 +34,7 @@ def card(facts: CardFacts) -> str:
         f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
         f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
         _tokens(summary),
+        f"## What came from where\n\n{report.mixture(summary.mixture)}" if summary.mixture else "",
         f"## What was dropped, and why\n\n![The funnel](funnel.png)\n\n{report.funnel(summary)}",
         f"## Verdicts\n\n{report.verdicts(summary)}",
         _pass_rates(summary),
