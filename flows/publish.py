@@ -29,11 +29,11 @@ def conclude(
 ) -> Summary:
     """Count what came of a run, and note it as finished; `mixture` says what came from where, where releases are mixed.
 
-    Of a mixture there are no pass rates: it holds what its releases kept of their samples.
+    Of a mixture there are no pass rates and tokens: it holds what its releases kept of their samples.
     """
     summary = summarise(store, config, tables, _gold(store, config, models))
     if mixture:
-        summary = summary.model_copy(update={"mixture": mixture, "pass_at_k": {}, "pass_rates": ()})
+        summary = summary.model_copy(update={"mixture": mixture, "pass_at_k": {}, "pass_rates": (), "tokens": None})
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary))
     return summary
 

@@ -82,7 +82,8 @@ class MixtureConfig(ConfigBase):
         default=None,
         ge=1,
         description="rows wanted in all; null: as many as the weights allow. A group that has too little is repeated "
-        "up to its `up`, then the others fill its place; without `count` they do not",
+        "up to its `up` to reach its share; what is missing then, others give that have rows left. Without `count` "
+        "nobody does",
     )
     within: tuple[LevelConfig, ...] = Field(
         default=(), description="groups within groups, in this order; releases come first unless they are listed"

@@ -63,11 +63,12 @@ def divided(rows: Whole, levels: Sequence[Level], count: int | None) -> list[Sha
     Args:
         rows: in the order in which they are taken.
         levels: the outermost first.
-        count: how many are wanted in all; None: as many as the weights allow.
+        count: how many are wanted in all; None: as many as the weights allow. There are fewer where the groups have no
+            more, repeated as often as they may be to reach their own shares.
     """
     whole = _Group((), rows, tuple(levels))
     total = whole.alone if count is None else count
-    return list(_shared(whole, min(total, whole.room), float(total), capped=False, weightless=False))
+    return list(_shared(whole, total, float(total), capped=False, weightless=False))
 
 
 def apportioned(total: int, weights: NDArray[np.float64], most: Whole) -> Whole:
@@ -77,7 +78,12 @@ def apportioned(total: int, weights: NDArray[np.float64], most: Whole) -> Whole:
     """
     most = np.where(weights > 0, most, 0)
     total = min(total, int(most.sum()))
-    given = _fewer(total - len(weights), weights, most)
+    return _seated(_fewer(total - len(weights), weights, most), total, weights, most)
+
+
+def _seated(given: Whole, total: int, weights: NDArray[np.float64], most: Whole) -> Whole:
+    """With more rows, one by one, to whom the method gives the next."""
+    given = given.copy()
     waiting = [(-weights[at] / (2 * given[at] + 1), at) for at in np.flatnonzero(given < most).tolist()]
     heapq.heapify(waiting)
     for _ in range(total - int(given.sum())):
@@ -144,6 +150,13 @@ class _Group:
         return min(self.most, sum(one.room for one in self.groups if one.by != 0))
 
     @cached_property
+    def single(self) -> int:
+        """The same without repeating any."""
+        if not self.levels:
+            return min(self.most, len(self.rows))
+        return min(self.most, sum(one.single for one in self.groups if one.by != 0))
+
+    @cached_property
     def exact(self) -> int:
         """The most rows that it can give with every weight in it kept; groups that have no rows are passed over."""
         if not self.levels:
@@ -163,6 +176,19 @@ class _Group:
             return min(self.most, sum(one.alone for one in self.groups))
         return self.exact
 
+    def parts(self, total: int) -> Whole:
+        """What each of its groups gives of so many rows.
+
+        Rows are repeated to reach a group's own share. What is missing then comes from rows of the others that are not
+        repeated; inside a group, whose share is given already, from repeated ones too.
+        """
+        weights = self.weights
+        single, room = (np.array([getattr(one, name) for one in self.groups], np.int64) for name in ("single", "room"))
+        own = apportioned(total, weights, np.full(len(weights), total, np.int64))
+        given = apportioned(total, weights, np.maximum(single, np.minimum(room, own)))
+        room = np.where(weights > 0, room, 0)
+        return _seated(given, min(total, int(room.sum())), weights, room) if self.path else given
+
 
 def _shared(group: _Group, taken: int, wanted: float, *, capped: bool, weightless: bool) -> Iterator[Share]:
     capped = capped or taken == group.most
@@ -170,7 +196,6 @@ def _shared(group: _Group, taken: int, wanted: float, *, capped: bool, weightles
         yield Share(group.path, group.rows, wanted, taken, capped, weightless)
         return
     weights = group.weights
-    given = apportioned(taken, weights, np.array([one.room for one in group.groups], np.int64))
     every = float(weights.sum()) or 1.0
-    for one, by, rows in zip(group.groups, weights.tolist(), given.tolist(), strict=True):
+    for one, by, rows in zip(group.groups, weights.tolist(), group.parts(taken).tolist(), strict=True):
         yield from _shared(one, rows, wanted * by / every, capped=capped, weightless=weightless or one.by == 0)

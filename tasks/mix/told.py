@@ -30,7 +30,7 @@ def told(
     names = {"same": SAME, "kept": KEPT, "unlike": UNLIKE, "releases": list(releases)}
     with duckdb.connect() as connection:
         connection.register("mixture", mixture)
-        found: Any = connection.execute(_CELLS, names).to_arrow_table()
+        found: Any = connection.sql(_CELLS, params=names).to_arrow_table()
     cells: list[dict[str, Any]] = found.to_pylist()
     groups = shares(mixture, config, releases)
     total = sum(one.wanted for one in groups) or 1.0
