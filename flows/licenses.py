@@ -1,6 +1,5 @@
 """The licences of all that a recipe reads, for the card of its release."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,11 +10,9 @@ from schemas.summary import Mixture
 from tasks.personas.personas import BUNDLED
 from tasks.places import DATA
 from tasks.sources import SourceConfig
+from tasks.terms import NOT_STATED
 
-NOT_STATED: Final = "not stated"
 _OURS: Final = "apache-2.0"
-_BINDING: Final = frozenset({"nc", "nd", "sa", "gpl", "agpl", "lgpl", "noncommercial"})
-"""Parts of licences' names that say: not for any purpose, not changed, or only under the same licence."""
 
 
 def licenses(config: CurationConfig, mixture: Mixture | None = None) -> dict[str, str]:
@@ -29,28 +26,12 @@ def licenses(config: CurationConfig, mixture: Mixture | None = None) -> dict[str
     if isinstance(config, RefreshConfig) and config.problems and config.personas.source is None:
         found[f"personas ({BUNDLED})"] = [_OURS]
     own = {name: ", ".join(sorted(set(told))) for name, told in sorted(found.items())}
-    return (_of_releases(mixture) if mixture else {}) | own
+    return (of_releases(mixture) if mixture else {}) | own
 
 
-def concerns(config: CurationConfig, mixture: Mixture) -> list[str]:
-    """What to look at before a mixture is passed on: licences not stated, and those that its own may not keep."""
-    said: list[str] = []
-    own = config.export.license
-    for name, terms in _of_releases(mixture).items():
-        if terms in (NOT_STATED, "unknown"):
-            said.append(f"the licence of {name} is not stated; say it in its recipe (export.license, source.license)")
-        elif _binding(terms) and terms.lower() != own.lower():
-            said.append(f"the licence of {name} is {terms}, which {own} (export.license) may not keep")
-    return said
-
-
-def _of_releases(mixture: Mixture) -> dict[str, str]:
+def of_releases(mixture: Mixture) -> dict[str, str]:
     """The licences that a mixture's releases brought along."""
     return {name: terms for those in mixture.licenses.values() for name, terms in those.items()}
-
-
-def _binding(terms: str) -> bool:
-    return not _BINDING.isdisjoint(re.split(r"[^a-z]+", terms.lower()))
 
 
 def _bundled(source: SourceConfig) -> bool:

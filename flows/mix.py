@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger
 
 from flows.cluster import shared
 from flows.forms import MixingRecipe, MixSettings
-from flows.licenses import concerns
+from flows.licenses import of_releases
 from flows.mix_config import MixConfig
 from flows.mixing import releases
 from flows.page.costs import Spent
@@ -26,6 +26,7 @@ from tasks.mix.told import told
 from tasks.preferences.task import preferences
 from tasks.select.task import select
 from tasks.tally.store import tallies
+from tasks.terms import concerns
 
 
 @flow(name="mix", flow_run_name="mix {recipe}", persist_result=False)
@@ -58,7 +59,7 @@ def mix(
         tables = _mixed(store, config, found, models)
         names = [one.name for one in found]
         numbers = told(store.rows(tables, "mixture"), config.mix, names, licenses)
-        for concern in concerns(config, numbers):
+        for concern in concerns(of_releases(numbers), config.export.license):
             get_run_logger().warning("%s", concern)
         summary = conclude(store, config, tables, models, numbers)
         return publish(store, config, tables, summary, lambda: Spent(log.took, models.used))

@@ -1,11 +1,9 @@
 """The releases that a mixture is made of: found, checked, and fetched where they lie in another lake."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import yaml
 
-from flows.licenses import NOT_STATED
 from flows.mix_config import MixConfig
 from schemas.errors import LakeError, RecipeError
 from schemas.refs import ReleaseManifest
@@ -14,8 +12,7 @@ from tasks.lake import Lake
 from tasks.mix.config import EntryConfig
 from tasks.mix.fetch import check, fetch
 from tasks.mix.offers import Release
-
-_UNKNOWN: Final = "unknown"
+from tasks.terms import NOT_STATED, UNKNOWN
 
 
 def releases(store: Lake, config: MixConfig) -> tuple[list[Release], dict[str, dict[str, str]]]:
@@ -67,11 +64,11 @@ def _licenses(name: str, lake: Lake, manifest: ReleaseManifest) -> dict[str, str
     """A release's own licence under its name, and under `name: source` those of what it was made of."""
     own = manifest.license or _on_the_card(lake, manifest)
     sources = {f"{name}: {source}": said for source, said in manifest.licenses.items()}
-    return {name: NOT_STATED if own == _UNKNOWN else own} | sources
+    return {name: NOT_STATED if own == UNKNOWN else own} | sources
 
 
 def _on_the_card(lake: Lake, manifest: ReleaseManifest) -> str:
     """The licence that the card states, for manifests that do not say it."""
     card = lake.storage.read(f"{folder(manifest.name, manifest.version)}/README.md") or b""
     head = card.decode().split("---")
-    return str(yaml.safe_load(head[1]).get("license", _UNKNOWN)) if len(head) > 2 else _UNKNOWN
+    return str(yaml.safe_load(head[1]).get("license", UNKNOWN)) if len(head) > 2 else UNKNOWN

@@ -9,6 +9,7 @@ import yaml
 from schemas.refs import Manifest
 from schemas.summary import Summary
 from tasks import report
+from tasks.terms import concerns
 
 
 class CardFacts(NamedTuple):
@@ -163,5 +164,7 @@ def _sources(facts: CardFacts) -> str:
     read = {(stage.stage.name, *source): None for stage in facts.stages for source in stage.stage.sources.items()}
     digests = report.table(["read by", "source", "digest"], [(*source, digest[:16]) for *source, digest in read])
     licenses = report.table(["source", "licence"], facts.licenses.items()) if facts.licenses else ""
+    wary = concerns(facts.licenses, facts.license) if facts.summary.mixture else []
+    doubts = "\n".join(f"- {one}" for one in wary)
     told = "`lineage.json` holds every stage's settings, inputs, versions and counts."
-    return "\n\n".join(section for section in ("## Sources", digests, licenses, told) if section)
+    return "\n\n".join(section for section in ("## Sources", digests, licenses, doubts, told) if section)

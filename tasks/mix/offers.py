@@ -126,11 +126,14 @@ def _dropped(lake: Lake, release: Release) -> pa.Table:
     return lake.rows(release.tables, "dropped", ["table", "row_id"])
 
 
-def gathered(lake: Lake, releases: Sequence[Release], name: str) -> pa.Table:
-    """One of the tables in TOLD, of all releases: each row once, an earlier release's first."""
+def gathered(lake: Lake, releases: Sequence[Release], adding: Sequence[Owned], name: str) -> pa.Table:
+    """One of the tables in TOLD, of all releases: each row once, an earlier release's first.
+
+    `adding` is what each release adds to those before it.
+    """
     column, key = TOLD[name]
     found: list[pa.Table] = []
-    for one, mine in zip(releases, owned(lake, releases), strict=True):
+    for one, mine in zip(releases, adding, strict=True):
         ids = mine.problems if column == "problem_id" else mine.traces
         rows = lake.rows(one.tables, name)
         rows = rows.filter(pc.is_in(rows[column], value_set=ids))

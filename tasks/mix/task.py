@@ -1,7 +1,7 @@
 """Prefect's side of mixing."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from tasks.lake import Lake, Make
 from tasks.mix import offers as offering
 from tasks.mix.config import MixtureConfig
 from tasks.mix.mix import STAGE, VERSION, Pool, mixed
-from tasks.mix.offers import TOLD, Release
+from tasks.mix.offers import TOLD, Owned, Release
 from tasks.progress import reported, watcher
 from tasks.rows import positions
 
@@ -100,9 +100,15 @@ def _together(lake: Lake, releases: Sequence[Release], apart: tuple[Ref, ...]) -
     problems = lake.run(_stage("problems", apart), lambda: lake.mapped(apart, _same))
     # The first input says which round a table is of.
     inputs = (*problems["problems"], *(ref for one in releases for ref in one.refs))
-    traces = lake.run(_stage("traces", inputs), lambda: _traces(lake, releases))
+    adding = cache(partial(offering.owned, lake, releases))
+    traces = lake.run(_stage("traces", inputs), lambda: _traces(lake, releases, adding()))
     having = [name for name in TOLD if any(one.tables.get(name) for one in releases)]
-    return joined(problems, traces, *(_told(lake, releases, name, inputs) for name in having))
+
+    def told(name: str) -> Tables:
+        make = partial(_told, lake, releases, name, adding)
+        return lake.run(_stage(name, inputs), lambda: [make])
+
+    return joined(problems, traces, *map(told, having))
 
 
 def _stage(table: str, inputs: tuple[Ref, ...]) -> Stage:
@@ -113,16 +119,15 @@ def _same(problems: pa.Table) -> Mapping[str, pa.Table]:
     return {"problems": problems}
 
 
-def _told(lake: Lake, releases: Sequence[Release], name: str, inputs: tuple[Ref, ...]) -> Tables:
-    def part() -> Mapping[str, pa.Table]:
-        return {name: offering.gathered(lake, releases, name)}
+def _told(
+    lake: Lake, releases: Sequence[Release], name: str, adding: Callable[[], Sequence[Owned]]
+) -> Mapping[str, pa.Table]:
+    return {name: offering.gathered(lake, releases, adding(), name)}
 
-    return lake.run(_stage(name, inputs), lambda: [part])
 
-
-def _traces(lake: Lake, releases: Sequence[Release]) -> Iterator[Make]:
+def _traces(lake: Lake, releases: Sequence[Release], adding: Sequence[Owned]) -> Iterator[Make]:
     """Part by part, for their texts may not fit into memory together."""
-    for one, mine in zip(releases, offering.owned(lake, releases), strict=True):
+    for one, mine in zip(releases, adding, strict=True):
         for ref, at in lake.places(one.tables.get("traces", ())):
             yield partial(_part, lake, ref, at, mine.traces)
 
