@@ -12,6 +12,7 @@ from tasks import plugins
 from tasks.alive import alive
 from tasks.export import published
 from tasks.export.published import Files
+from tasks.export.repeats import READ, repeated
 from tasks.export.selection import Exporter, Selection
 from tasks.export.split import Splitting, part_of
 from tasks.export.tokens import Tokenizer, with_tokens
@@ -30,6 +31,7 @@ _MADE_OF: Final = (
     "dropped",
     "judgement_pairs",
     "rewrites",
+    "mixture",
 )
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
@@ -137,7 +139,8 @@ def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None
     same = old._replace(parts=tuple(part for part in old.parts if part.key == key)) if old else None
     if same and same.parts and intact(same.storage, same.folder, same.parts):
         return Piece(key, same)
-    return Piece(key, exporter.rows(one.selection(stage.config["split"])))
+    selection = one.selection(stage.config["split"])
+    return Piece(key, repeated(exporter.rows(selection), exporter.id_column, selection))
 
 
 class _Selected:
@@ -166,7 +169,14 @@ class _Selected:
             judgements=lake.rows(tables, "judgements", ["judgement_id", "messages", "reply"]),
             judgement_pairs=lake.rows(tables, "judgement_pairs"),
             rewrites=lake.rows(tables, "rewrites"),
+            mixture=taken_of(lake, tables),
         )
+
+
+def taken_of(lake: Lake, tables: Tables) -> pa.Table:
+    """Of a mixture the traces that it takes (READ of tasks/export/repeats.py)."""
+    mixture = lake.rows(tables, "mixture", READ)
+    return mixture.filter(pc.greater(mixture["repeats"], pa.scalar(0)))
 
 
 def _of_steps(verdicts: pa.Table) -> pa.Table:
