@@ -79,7 +79,7 @@ def questions(case: Case, step: int, config: ScoreConfig, identity: Identity) ->
     Their ids follow from what is asked alone: traces that begin alike share their continuations.
     """
     prefix, settings = case.prefix(step), config.sampling.model_dump_json(exclude={"seed"})
-    turns = [part for message in case.messages for part in message]
+    turns = [part for message in case.messages for part in message.said]
     for number in range(config.k):
         name = content_id(STAGE, identity.model, identity.revision, settings, number, prefix, *turns)
         sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})
