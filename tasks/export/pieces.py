@@ -11,6 +11,7 @@ from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
 from tasks import plugins
 from tasks.alive import alive
 from tasks.export import published
+from tasks.export.dialogues import without_tools
 from tasks.export.published import Files
 from tasks.export.selection import Exporter, Selection
 from tasks.export.split import Splitting, part_of
@@ -106,7 +107,9 @@ def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
     """Write a format's files, of up to so many rows each: at least one, which may have none."""
     lake.storage.sweep(folder)
     sound = sound_parts(lake.storage, folder)
-    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", one.exporter.columns.empty_table())]
+    pieces = [piece for piece in one.pieces if piece.row_count] or [
+        Piece("", pa.Table.from_batches([], one.exporter.columns))
+    ]
     made: list[ReleasePart] = []
     for piece in pieces:
         if isinstance(piece.content, Files):
@@ -137,7 +140,8 @@ def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None
     same = old._replace(parts=tuple(part for part in old.parts if part.key == key)) if old else None
     if same and same.parts and intact(same.storage, same.folder, same.parts):
         return Piece(key, same)
-    return Piece(key, exporter.rows(one.selection(stage.config["split"])))
+    selection = one.selection(stage.config["split"])
+    return Piece(key, exporter.rows(selection if exporter.tools else without_tools(selection)))
 
 
 class _Selected:
