@@ -14,11 +14,12 @@ import pyarrow as pa
 from data.tiny_reasoner.problems import problems as worded_problems
 from schemas.refs import Stage
 from schemas.tables import PROBLEMS, Domain
-from tasks.engines.contract import Completion, Finish, Identity, Request, Sampling
+from tasks.engines.contract import Completion, Finish, Graded, Identity, Request, Sampling, Scores
 from tasks.engines.models import Models
 from tasks.generate.config import GenerateConfig, Sampler
+from tasks.generate.contract import Accepts, Problem, Told
 from tasks.generate.generate import Goal
-from tasks.generate.rollouts import Accepts, Problem, Rollouts
+from tasks.generate.rollouts import Rollouts
 from tasks.generate.task import generate
 from tasks.ids import content_id
 from tasks.lake import Lake
@@ -140,5 +141,11 @@ class _Recorder:
         self.asked.append(request)
         return Completion(request.request_id, "", Finish.STOP, 0, 0)
 
+    async def score(self, name: str, request: Graded) -> Scores:
+        raise NotImplementedError
+
     def accepted(self, problem: Problem, texts: Sequence[str]) -> list[bool]:
+        return []
+
+    def told(self, problem: Problem, texts: Sequence[str]) -> list[Told]:
         return []

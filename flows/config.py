@@ -224,6 +224,15 @@ class RefreshConfig(CurationConfig):
             raise RecipeError("problems: no model writes any, and `ingest` brings none; give one of the two")
         return self
 
+    @model_validator(mode="after")
+    def _strategies_fit(self) -> Self:
+        for name, sampler in self.generate.samplers.items():
+            strategy, built = sampler.built()
+            for use in built.uses:
+                setting = f"generate.samplers.{name}.strategy.{strategy}.{use.setting}"
+                _among(setting, use.model, "models", self.models)
+        return self
+
     STAGES: ClassVar = {
         "personas": ("personas",),
         "problems": ("ingest", "problems", "dedupe", "decontaminate", "verify", "select"),

@@ -30,7 +30,7 @@ from tasks.decontaminate.meaning import ASKING as SAME_PROBLEM
 from tasks.decontaminate.task import decontaminate
 from tasks.dedupe.task import dedupe_problems
 from tasks.engines.models import Models
-from tasks.generate.generate import Goal
+from tasks.generate.generate import SEARCH, Goal
 from tasks.generate.task import generate
 from tasks.ingest.task import ingest
 from tasks.judge.task import ASKING as JUDGING
@@ -43,7 +43,7 @@ from tasks.score.task import ASKING as SCORING
 from tasks.verify.live import LiveVerifier
 from tasks.verify.task import witness
 
-_SAMPLING: Final = frozenset({"ingest", "write", "problems", "generate", "screen", "programs", SAME_PROBLEM})
+_SAMPLING: Final = frozenset({"ingest", "write", "problems", "generate", SEARCH, "screen", "programs", SAME_PROBLEM})
 GROWING: Final = _SAMPLING | JUDGING | REWRITING | SCORING
 """The stages whose tables are the ground of later runs; what all others make can be made of these."""
 

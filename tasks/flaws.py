@@ -18,6 +18,8 @@ def flaw(text: str, finish: str | None, *, think: bool, unfinished: bool = False
     """
     if finish in (Finish.OVERFLOW, Finish.REFUSED):
         return str(finish)
+    if finish == Finish.STEP:
+        return "a branch that its search left"
     if not text.strip():
         return "empty completion"
     if repeats(text):

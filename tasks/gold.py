@@ -25,7 +25,8 @@ def gold(traces: pa.Table) -> NDArray[np.bool_]:
 def samples(traces: pa.Table) -> pa.Table:
     """The traces (parent_trace_id, model, source, origin) by which a model's pass rate goes.
 
-    One that goes on from another is no sample of its own, and a reference solution is none at all.
+    One that goes on from another is no sample of its own, unless its strategy came to it by itself; nor is any other
+    branch of a search. A reference solution is none at all.
     """
     return traces.filter(pa.array(sampled_by_model(traces)))
 
@@ -33,4 +34,8 @@ def samples(traces: pa.Table) -> pa.Table:
 def sampled_by_model(traces: pa.Table) -> NDArray[np.bool_]:
     """Which traces those are."""
     alone: NDArray[np.bool_] = np.asarray(pc.is_null(traces["parent_trace_id"])).astype(np.bool_)
-    return alone & ~gold(traces)
+    sampled, searched = (
+        np.asarray(pc.equal(traces["origin"], pa.scalar(one.value))).astype(np.bool_)
+        for one in (Origin.GENERATED, Origin.SEARCHED)
+    )
+    return (alone | sampled) & ~searched & ~gold(traces)

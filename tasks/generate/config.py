@@ -1,22 +1,16 @@
 """How many traces of each problem are sampled, from which models, and how."""
 
-from typing import Self
+from typing import Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.base import ConfigBase
+from tasks import plugins
 from tasks.engines.contract import Sampling
+from tasks.generate.contract import Strategy
 from tasks.prompts import Prompting
 
-
-class Budget(ConfigBase):
-    """Budget forcing: how long the model thinks, in tokens (s1, arXiv 2501.19393, section 3)."""
-
-    least: int = Field(default=0, ge=0, description="a model that stops thinking earlier is made to go on")
-    most: int | None = Field(default=None, ge=1, description="a model that thinks longer has its thinking closed")
-    waits: int = Field(default=2, ge=0, description="how often it is made to go on")
-    wait: str = Field(default="Wait", min_length=1, description="the word that makes it go on")
-    answer: int = Field(default=256, ge=1, description="tokens left for the answer once the thinking is closed")
+STRATEGIES: Final = "tasks.generate.strategies"
 
 
 class Sampler(Prompting):
@@ -33,13 +27,45 @@ class Sampler(Prompting):
     )
     temperatures: tuple[float, ...] = Field(default=(0.7,), min_length=1, description="the ladder")
     sampling: Sampling = Field(default=Sampling(), description="everything else; its temperature and seed are not used")
-    budget: Budget | None = Field(default=None, description="how long it thinks; takes `think`")
+    strategy: dict[str, dict[str, Any]] = Field(
+        default={"sample": {}},
+        description="how it comes to a sample, one strategy with its settings: `best_of_n: {n: 8}`; a bare `beam` is "
+        "`beam: {}`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _budget(cls, given: Any) -> Any:
+        """`budget: {…}` is how budget forcing was asked for before there were strategies."""
+        if not isinstance(given, dict) or "budget" not in given:
+            return given
+        rest = {name: value for name, value in given.items() if name != "budget"}
+        return rest | ({"strategy": {"budget_forcing": given["budget"]}} if given["budget"] else {})
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _settings(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {value: {}}
+        return {name: settings or {} for name, settings in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if self.budget and not self.think:
-            raise ValueError("a budget is for thinking between tags: set think: true")
+        if len(self.strategy) != 1:
+            raise ValueError(f"strategy: takes exactly one, not {len(self.strategy)}")
+        _, strategy = self.built()
+        if strategy.thinks and not self.think:
+            raise ValueError(f"strategy {next(iter(self.strategy))} is for thinking between tags: set think: true")
         return self
+
+    def built(self) -> tuple[str, Strategy]:
+        """The strategy by its name.
+
+        Raises:
+            RecipeError: there is no such strategy, or it has no such setting.
+        """
+        [(name, config)] = plugins.configure(STRATEGIES, self.strategy).items()
+        return name, plugins.load(STRATEGIES, name).build(config)
 
 
 class GenerateConfig(ConfigBase):

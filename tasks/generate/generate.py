@@ -7,18 +7,25 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from schemas.conform import conform
-from schemas.tables import TRACES, Origin
-from tasks.engines.contract import Identity, Samples
-from tasks.engines.flight import Streams
+from schemas.tables import COMPLETIONS, TRACES, Origin
+from tasks.asking import Question, record
+from tasks.engines.contract import Completion, Finish, Identity, Request, Samples
+from tasks.engines.flight import GradingStreams
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.rollouts import Emit, Problem, Rollouts, Sampled
+from tasks.generate.contract import Asked, Emit, Problem, Reply
+from tasks.generate.rollouts import Rollouts
 from tasks.generate.screen import fault
+from tasks.generate.tree import Grown, Sampled
 from tasks.ids import id_number
 from tasks.progress import watcher
 from tasks.text.steps import SPLITTER, split_column
 
 STAGE: Final = "generate"
 VERSION: Final = "1"
+SEARCH: Final = "search"
+"""The stage of the completions that searches ask for."""
+CUT: Final = "search/1"
+"""What cuts a searched trace into steps: the search did, as it grew."""
 EVERY_S: Final = 2.0
 """A trace is on disk about so many seconds after it came."""
 
@@ -48,10 +55,19 @@ class Share(NamedTuple):
         return id_number(problem["problem_id"]) % self.of == self.number
 
 
+class Batch(NamedTuple):
+    """What came within a few seconds."""
+
+    traces: pa.Table
+    """TRACES; all branches of a search come together, when it is over."""
+    completions: pa.Table
+    """COMPLETIONS that searches asked for; `subject_id` is the problem's."""
+
+
 def sample(
-    problems: Sequence[Problem], rollouts: Rollouts, models: Streams, config: GenerateConfig, goal: Goal
-) -> Iterator[pa.Table]:
-    """Yield traces (TRACES) in batches of a few seconds until none is missing, or the goal is reached.
+    problems: Sequence[Problem], rollouts: Rollouts, models: GradingStreams, config: GenerateConfig, goal: Goal
+) -> Iterator[Batch]:
+    """Yield batches of a few seconds until no sample is missing, or the goal is reached.
 
     Problems come in order, `in_flight` of them at once. What is in flight when the goal is reached is given up.
 
@@ -64,10 +80,13 @@ def sample(
     jobs = (partial(_take, problem, rollouts, goal) for problem in waiting)
     told = goal.accepted
     for batch in models.stream(jobs, every_s=EVERY_S, in_flight=config.in_flight):
-        yield trace_table(batch, models, config)
-        tokens = sum(one.completion.completion_tokens or 0 for one in batch)
+        came = [one for one in batch if isinstance(one, Sampled)]
+        asked = [one for one in batch if isinstance(one, Asked)]
+        yield Batch(trace_table(came, models, config), completion_table(asked, models))
+        tokens = sum(one.completion.completion_tokens or 0 for one in came if one.grown is None)
+        tokens += sum(one.reply.completion_tokens or 0 for one in asked)
         watcher().measured(STAGE, {"tokens": tokens, "accepted": goal.accepted - told})
-        watcher().advanced(STAGE, len(batch))
+        watcher().advanced(STAGE, sum(one.own for one in came))
         told = goal.accepted
         if goal.reached:
             return
@@ -87,8 +106,38 @@ def trace_table(samples: Sequence[Sampled], models: Samples, config: GenerateCon
     columns: dict[str, Any] = {
         column.name: pa.array([record.get(column.name) for record in records], column.type) for column in TRACES
     }
-    columns["step_offsets"] = split_column(columns["text"])
+    cut = split_column(columns["text"])
+    if any(one.grown for one in samples):
+        offsets = zip(samples, cut.to_pylist(), strict=True)
+        cut = pa.array([one.grown.cuts if one.grown else at for one, at in offsets], cut.type)
+    columns["step_offsets"] = cut
     return conform(pa.table(columns), TRACES, at=STAGE)
+
+
+def completion_table(asked: Sequence[Asked], models: Samples) -> pa.Table:
+    """What searches asked as COMPLETIONS; a text does not repeat what it goes on from."""
+    records = [_completion(one, models) for one in asked]
+    columns = {one.name: pa.array([record[one.name] for record in records], one.type) for one in COMPLETIONS}
+    return conform(pa.table(columns), COMPLETIONS, at=SEARCH)
+
+
+def _completion(one: Asked, models: Samples) -> dict[str, Any]:
+    question = Question(one.kind, one.problem_id, one.number, one.model, Request(one.completion_id, (), one.sampling))
+    reply = one.reply
+    done = Completion(
+        one.completion_id, reply.text, reply.finish, reply.prompt_tokens, reply.completion_tokens, reply.detail
+    )
+    return record(question, done, models.identity(one.model))
+
+
+def stored_replies(tables: Iterable[pa.Table]) -> dict[str, Reply]:
+    """What searches were told (COMPLETIONS), by the completions' ids."""
+    names = ["completion_id", "text", "finish_reason", "prompt_tokens", "completion_tokens", "detail"]
+    found: dict[str, Reply] = {}
+    for table in tables:
+        for name, text, finish, read, taken, detail in zip(*(table[one].to_pylist() for one in names), strict=True):
+            found[name] = Reply(text, Finish(finish), read, taken, detail or "")
+    return found
 
 
 def _record(one: Sampled, identity: Identity, sampler: Sampler) -> Mapping[str, object]:
@@ -112,6 +161,18 @@ def _record(one: Sampled, identity: Identity, sampler: Sampler) -> Mapping[str, 
         "finish_reason": str(one.completion.finish),
         "on_policy": sampler.on_policy,
         "source": one.sampler,
+        **(_grown(one.grown) if one.grown else {}),
+    }
+
+
+def _grown(one: Grown) -> Mapping[str, object]:
+    return {
+        "origin": str(one.origin),
+        "splitter": CUT,
+        "parent_trace_id": one.parent_trace_id,
+        "fork_step": one.fork_step,
+        "search": one.search,
+        "conversation": one.conversation,
     }
 
 

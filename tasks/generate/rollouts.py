@@ -1,66 +1,42 @@
 """Which samples are missing, and how those of one problem are taken."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from tasks.engines.contract import Completion, Request, Samples
+from tasks.engines.contract import Grading
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.forcing import complete_within
+from tasks.generate.contract import Accepts, BrokenOffError, Emit, Problem, Reply
 from tasks.generate.screen import fault
+from tasks.generate.search import Place, Search, Tools, together
+from tasks.generate.tree import samples, single
 from tasks.ids import content_id
 from tasks.prompts import messages
-from tasks.text.thinking import whole_thinking
-
-T = TypeVar("T")
-
-Problem = Mapping[str, Any]
-"""A row of PROBLEMS."""
-
-
-class Accepts(Protocol):
-    """Tells which of a problem's texts are right, while they are sampled."""
-
-    def accepted(self, problem: Problem, texts: Sequence[str]) -> list[bool]:
-        """For each text, whether it stands as correct."""
-
-
-class Sampled(NamedTuple):
-    """One sample that has come."""
-
-    trace_id: str
-    problem_id: str
-    sampler: str
-    number: int
-    temperature: float
-    seed: int
-    completion: Completion
-
-
-Emit = Callable[[Sampled], None]
 
 
 class Rollouts:
     """The samples of problems that are not stored yet.
 
     `stored` holds the text of every trace of this round that is on disk (empty where it cannot be used), `before` the
-    ids of earlier rounds' traces.
+    ids of earlier rounds' traces, `replies` what searches that were cut off were told, by the completions' ids.
     """
 
     def __init__(
         self,
         config: GenerateConfig,
-        models: Samples,
+        models: Grading,
         live: Accepts,
         stored: Mapping[str, str],
         before: Collection[str] = frozenset(),
+        replies: Mapping[str, Reply] = MappingProxyType({}),
     ) -> None:
         self._config = config
-        self._models = models
         self._live = live
         self._stored = stored
         self._before = before
+        self._tools = Tools(models, live, replies)
+        self._strategies = {name: one.built() for name, one in config.samplers.items()}
         self._identities = {name: models.identity(one.model) for name, one in config.samplers.items()}
 
     def wanted(self, problem: Problem) -> int:
@@ -76,7 +52,7 @@ class Rollouts:
     async def take(self, problem: Problem, emit: Emit) -> int:
         """Take a problem's missing samples, each emitted as it comes, and say how many of all of them are right."""
         due = list(self._due(problem))
-        texts = await _together(self._sampler(problem, one, emit) for one in due)
+        texts = await together(self._sampler(problem, one, emit) for one in due)
         return await self._right(problem, [text for some in texts for text in some])
 
     def _due(self, problem: Problem) -> Iterator["_Due"]:
@@ -98,24 +74,35 @@ class Rollouts:
                 if wave <= 0:
                     break
             indexes, left = left[:wave], left[wave:]
-            texts += await _together(self._sample(problem, due, index, emit) for index in indexes)
+            texts += await together(self._sample(problem, due, index, emit) for index in indexes)
         return texts
 
     async def _sample(self, problem: Problem, due: "_Due", index: int, emit: Emit) -> str:
         """Take one sample; its text as a verifier should see it."""
-        sampler = due.sampler
-        temperature = sampler.temperatures[index % len(sampler.temperatures)]
-        seed = int(content_id(self._config.seed, due.ids[index])[:7], 16)
-        request = Request(
-            due.ids[index],
-            messages(problem["domain"], problem["question"], sampler),
-            sampler.sampling.model_copy(update={"temperature": temperature, "seed": seed}),
+        sampler, name = due.sampler, due.ids[index]
+        strategy, how = self._strategies[due.name]
+        sampling = sampler.sampling.model_copy(
+            update={"temperature": sampler.temperatures[index % len(sampler.temperatures)]}
         )
-        complete = partial(self._models.complete, sampler.model)
-        done = await (complete_within(sampler.budget, complete, request) if sampler.budget else complete(request))
-        done = done._replace(text=whole_thinking(done.text))
-        emit(Sampled(due.ids[index], problem["problem_id"], due.name, index, temperature, seed, done))
-        return "" if fault(done.text, done.finish, sampler, self._config) else done.text
+        asked = messages(problem["domain"], problem["question"], sampler)
+        place = Place(name, problem, index, sampler.model, asked, sampling, self._seed)
+        search = Search(place, self._tools, emit, once=how.once)
+        try:
+            await how.search(search)
+        except BrokenOffError as exc:
+            search.chosen, search.note = None, f"broken off: {exc}"
+        came = (
+            [single(search, due.name)]
+            if how.once
+            else list(samples(search, strategy, due.name, independent=how.independent))
+        )
+        for one in came:
+            emit(one)
+        (own,) = (one.completion for one in came if one.trace_id == name)
+        return "" if fault(own.text, own.finish, sampler, self._config) else own.text
+
+    def _seed(self, name: str) -> int:
+        return int(content_id(self._config.seed, name)[:7], 16)
 
     async def _right(self, problem: Problem, texts: Sequence[str]) -> int:
         return sum(await asyncio.to_thread(self._live.accepted, problem, texts)) if texts else 0
@@ -131,14 +118,3 @@ class _Due(NamedTuple):
     name: str
     sampler: Sampler
     ids: dict[int, str]
-
-
-async def _together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; where one fails the others are cancelled and ended first."""
-    tasks = [asyncio.create_task(one) for one in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

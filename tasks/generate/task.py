@@ -1,6 +1,6 @@
 """Prefect's side of generating."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -11,21 +11,24 @@ from prefect.cache_policies import NO_CACHE
 from schemas.errors import EngineError
 from schemas.refs import Stage, Tables, joined
 from tasks.alive import alive
-from tasks.engines.flight import Streams
+from tasks.engines.flight import GradingStreams as Asking
 from tasks.generate import screen as screening
 from tasks.generate.config import GenerateConfig, Sampler
-from tasks.generate.generate import STAGE, VERSION, Goal, Share, sample, stored_texts
-from tasks.generate.rollouts import Accepts, Problem, Rollouts
+from tasks.generate.contract import Accepts, Problem, Reply
+from tasks.generate.generate import SEARCH, STAGE, VERSION, Goal, Share, sample, stored_replies, stored_texts
+from tasks.generate.rollouts import Rollouts
 from tasks.journal import add_each, arrived, collect_each, reopened
 from tasks.lake import Lake
 from tasks.progress import reported
 
 SCREEN: Final = "screen"
+PLAIN: Final = "sample"
+"""The strategy that does not search."""
 
 
 @task(name="generate", task_run_name="generate", cache_policy=NO_CACHE, persist_result=False)
 def generate(
-    lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts, goal: Goal
+    lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Asking, live: Accepts, goal: Goal
 ) -> list[Tables]:
     """Each round's new traces, and `dropped` for those that cannot be used; no tables where none was missing.
 
@@ -35,23 +38,26 @@ def generate(
     stages = stages_of(lake, rounds, config, models)
     found: list[Tables] = [{} for _ in rounds]
     rest = _Rest(lake, [rounds[at] for at in stages], config, models, live, Share(goal))
-    for at, new in zip(stages, collect_each(lake, list(stages.values()), rest.take), strict=True):
+    searching = searches_of(stages.values())
+    made = collect_each(lake, [*stages.values(), *searching], rest.take)
+    asked = made[len(stages) :] or [{} for _ in stages]
+    for at, new, told in zip(stages, made, asked, strict=False):
         if lake.row_count(new["traces"]) or not rounds[at].get("traces"):
-            found[at] = joined(new, _screened(lake, new, config))
+            found[at] = joined(new, told, _screened(lake, new, config))
     return found
 
 
 @task(name="generate a share", task_run_name="generate a share", cache_policy=NO_CACHE, persist_result=False)
 def generate_share(
-    lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts, share: Share
+    lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Asking, live: Accepts, share: Share
 ) -> None:
     """Sample what is missing of a share of all rounds' problems, for the run that collects it by `generate`."""
     stages = stages_of(lake, rounds, config, models)
     rest = _Rest(lake, [rounds[at] for at in stages], config, models, live, share)
-    add_each(lake, list(stages.values()), rest.take)
+    add_each(lake, [*stages.values(), *searches_of(stages.values())], rest.take)
 
 
-def stages_of(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams) -> dict[int, Stage]:
+def stages_of(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Asking) -> dict[int, Stage]:
     """The stages that take samples, by the positions of those rounds of which any may be missing."""
     identities = {name: list(models.identity(one.model)) for name, one in config.samplers.items()}
     settings = {
@@ -72,7 +78,16 @@ def stages_of(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, mode
     }
 
 
-def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Streams, live: Accepts) -> Tables:
+def searches_of(stages: Iterable[Stage]) -> list[Stage]:
+    """The stages that keep what searches ask, beside those that take samples; none where no sampler searches."""
+    return [
+        one.model_copy(update={"name": SEARCH, "tables": ("completions",)})
+        for one in stages
+        if any(set(sampler["strategy"]) != {PLAIN} for sampler in one.config["samplers"].values())
+    ]
+
+
+def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Asking, live: Accepts) -> Tables:
     """Sample what a damaged table of traces lacks, as `stage` did: by its settings, which may be older ones.
 
     Raises:
@@ -92,8 +107,9 @@ def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Streams, li
         )
     names = ("problems", "dropped", "traces")
     one = {name: tuple(ref for ref in stage.inputs if ref.table == name) for name in names}
+    one["completions"] = tuple(ref for each in searches_of([stage]) for ref in each.outputs["completions"])
     rest = _Rest(lake, [one], then, models, live, Share(Goal()))
-    (made,) = collect_each(lake, [stage], rest.take)
+    made, *_ = collect_each(lake, [stage, *searches_of([stage])], rest.take)
     return made
 
 
@@ -109,7 +125,7 @@ def rescreen(lake: Lake, stage: Stage, config: GenerateConfig) -> Tables:
     return lake.run(stage, lambda: lake.mapped(stage.inputs, _fit, then))
 
 
-def missing(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Streams, live: Accepts) -> int:
+def missing(lake: Lake, rounds: Sequence[Tables], config: GenerateConfig, models: Asking, live: Accepts) -> int:
     """How many samples of these rounds are neither in a table nor in a journal; a damaged table is a journal again."""
     stages = stages_of(lake, rounds, config, models)
     refs = reopened(lake, list(stages.values()))
@@ -125,26 +141,38 @@ class _Rest(NamedTuple):
     lake: Lake
     rounds: Sequence[Tables]
     config: GenerateConfig
-    models: Streams
+    models: Asking
     live: Accepts
     share: Share
 
     def take(self, stored: Mapping[int, Iterator[pa.Table]]) -> Iterator[tuple[int, pa.Table]]:
-        """Sample it; for `collect_each` and `add_each`."""
+        """Sample it; for `collect_each` and `add_each`, whose stages are the rounds' traces, then their searches."""
         problems, rollouts = self.plan(stored)
         wanted = list(chain.from_iterable(problems.values()))
         round_of = {one["problem_id"]: at for at, those in problems.items() for one in those}
         with reported(STAGE, sum(map(rollouts.wanted, wanted))):
-            for table in sample(wanted, rollouts, self.models, self.config, self.share.goal):
-                yield from _by_round(table, round_of)
+            for batch in sample(wanted, rollouts, self.models, self.config, self.share.goal):
+                for at, asked in _by_round(batch.completions, "subject_id", round_of):
+                    if len(self.rounds) + at in stored:
+                        yield len(self.rounds) + at, asked
+                yield from _by_round(batch.traces, "problem_id", round_of)
 
     def plan(self, stored: Mapping[int, Iterator[pa.Table]]) -> tuple[dict[int, list[Problem]], Rollouts]:
         """The share's problems by their rounds' positions, and what is to be taken of them."""
-        problems = {at: list(filter(self.share.has, _alive(self.lake, self.rounds[at]))) for at in stored}
-        before = joined(*(self.rounds[at] for at in stored))
+        count = len(self.rounds)
+        missing = [at for at in stored if at < count]
+        problems = {at: list(filter(self.share.has, _alive(self.lake, self.rounds[at]))) for at in missing}
+        before = joined(*(self.rounds[at] for at in missing))
         ids = set(map(str, self.lake.rows(before, "traces", ["trace_id"])["trace_id"].to_pylist()))
-        texts = stored_texts(chain.from_iterable(stored.values()), self.config)
-        return problems, Rollouts(self.config, self.models, self.live, texts, ids)
+        texts = stored_texts(chain.from_iterable(stored[at] for at in missing), self.config)
+        replies = stored_replies(chain.from_iterable(those for at, those in stored.items() if at >= count))
+        return problems, Rollouts(self.config, self.models, self.live, texts, ids, replies | self._told(before))
+
+    def _told(self, before: Tables) -> dict[str, Reply]:
+        """What searches were told whose completions are in a whole table, though their traces are not."""
+        refs = [ref for ref in before.get("completions", ()) if self.lake.whole(ref)]
+        made = [ref for ref in refs if (found := self.lake.manifest(ref)) and found.stage.name == SEARCH]
+        return stored_replies([self.lake.read(*made)] if made else [])
 
 
 def _settled(lake: Lake, one: Tables, settings: dict[str, Any]) -> bool:
@@ -156,7 +184,7 @@ def _settled(lake: Lake, one: Tables, settings: dict[str, Any]) -> bool:
     if not made or any(manifest is None or manifest.stage.config != settings for manifest in made):
         return False
     samplers = settings["samplers"].values()
-    if any(sampler["until_accepted"] for sampler in samplers):
+    if any(sampler["until_accepted"] or set(sampler["strategy"]) != {PLAIN} for sampler in samplers):
         return False
     asked: int = sum(sampler["n"] for sampler in samplers)
     return lake.row_count(one["traces"]) >= asked * len(_alive(lake, one, ["problem_id"]))
@@ -168,10 +196,10 @@ def _alive(lake: Lake, one: Tables, columns: list[str] | None = None) -> Sequenc
     return problems
 
 
-def _by_round(traces: pa.Table, round_of: Mapping[str, int]) -> Iterator[tuple[int, pa.Table]]:
-    rounds = [round_of[one] for one in map(str, traces["problem_id"].to_pylist())]
+def _by_round(table: pa.Table, column: str, round_of: Mapping[str, int]) -> Iterator[tuple[int, pa.Table]]:
+    rounds = [round_of[one] for one in map(str, table[column].to_pylist())]
     for at in sorted(set(rounds)):
-        yield at, traces.filter(pa.array([one == at for one in rounds]))
+        yield at, table.filter(pa.array([one == at for one in rounds]))
 
 
 def _screened(lake: Lake, traces: Tables, config: GenerateConfig) -> Tables:

@@ -19,7 +19,7 @@ from tasks.tally.pairing import NO_PAIR, pairing
 from tasks.tally.passrate import sampled
 from tasks.tally.yields import yields
 
-VERSION: Final = "4"
+VERSION: Final = "5"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "problems": ["problem_id", "reference", "domain", "persona_id"],
     "traces": [
@@ -31,6 +31,7 @@ COLUMNS: Final[Mapping[str, list[str] | None]] = {
         "source",
         "completion_tokens",
         "source_labels",
+        "search",
     ],
     "completions": ["completion_tokens"],
     "standings": ["trace_id", "status"],
@@ -68,7 +69,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     """
     problems, traces, dropped = tables["problems"], tables["traces"], tables["dropped"]
     standings = tables["standings"]
-    # The tokens of a trace that goes on from another are its completion's.
+    # The tokens of a trace that goes on from another, or that a search came to, are its completions'.
     own = samples(traces)
     kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
     judged = compared(traces, tables["verdicts"])
@@ -77,7 +78,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     found: dict[str, Count] = {
         "entered": Counter({(name,): entered(tables[name], name, dropped) for name in stages}),
         "dropped": Counter(drops(dropped, stages)),
-        "tokens": _tokens(own, tables["completions"]),
+        "tokens": _tokens(own.filter(pc.is_null(own["search"])), tables["completions"]),
         "verdict": _counted(standings, "status"),
         "kept": _counted(kept, "status"),
         "sampled": _sampled(own, standings),

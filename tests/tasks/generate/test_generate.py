@@ -9,16 +9,17 @@ import pytest
 
 from schemas.errors import EngineError
 from tasks.engines.contract import Completion, Request
-from tasks.engines.flight import Streams
+from tasks.engines.flight import GradingStreams
 from tasks.generate.config import GenerateConfig
+from tasks.generate.contract import Accepts
 from tasks.generate.generate import Goal, Share, sample, stored_texts
-from tasks.generate.rollouts import Accepts, Rollouts
+from tasks.generate.rollouts import Rollouts
 from tasks.generate.screen import screen
 
 Problems = list[dict[str, Any]]
 
 
-class Models(Streams, Protocol):
+class Models(GradingStreams, Protocol):
     asked: list[Request]
     under_way: int
 
@@ -47,7 +48,7 @@ def run(
     goal: Goal | None = None,
 ) -> list[pa.Table]:
     rollouts = Rollouts(settings, models, live, stored_texts(stored, settings), before)
-    return list(sample(problems, rollouts, models, settings, goal or Goal()))
+    return [one.traces for one in sample(problems, rollouts, models, settings, goal or Goal())]
 
 
 def ids(tables: Sequence[pa.Table]) -> set[str]:
@@ -142,9 +143,9 @@ def test_an_engine_that_breaks_ends_the_run_after_all_that_came(told: Told, live
     models = told(breaks)
     settings = config()
     got: list[pa.Table] = []
-    rollouts = Rollouts(settings, models, live, {})
+    rollouts, slow = Rollouts(settings, models, live, {}), settings.model_copy(update={"in_flight": 4})
     with pytest.raises(EngineError, match="went away"):
-        got.extend(sample(problems, rollouts, models, settings.model_copy(update={"in_flight": 4}), Goal()))
+        got.extend(one.traces for one in sample(problems, rollouts, models, slow, Goal()))
     done = {str(one) for table in got for one in table["problem_id"].to_pylist()}
     assert done >= {f"p{number}" for number in range(10)}
     assert models.under_way == 0

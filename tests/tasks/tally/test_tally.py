@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.columns import LABELS
+from schemas.columns import LABELS, SEARCH
 from schemas.refs import Stage, Tables
 from schemas.tables import DISAGREEMENTS, TABLES, TALLIES
 from tasks.lake import Lake
@@ -53,6 +53,7 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
                 "source": pa.array(["s"] * len(traces), pa.string()),
                 "completion_tokens": pa.array([draw.choice([None, 7]) for _ in traces], pa.int32()),
                 "source_labels": pa.array(labels, LABELS),
+                "search": pa.nulls(len(traces), SEARCH),
             }
         ),
         "completions": pa.table({"completion_tokens": pa.array([3, None], pa.int32())}),
@@ -121,6 +122,7 @@ def test_what_a_round_comes_to() -> None:
                 "source_labels": pa.array(
                     [[("is_correct", "true")], None, [("is_correct", "false")], None, None], LABELS
                 ),
+                "search": pa.nulls(5, SEARCH),
             }
         ),
         "problems": pa.table(

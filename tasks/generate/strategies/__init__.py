@@ -1,0 +1,1 @@
+"""How samplers come to a trace: a strategy a file."""

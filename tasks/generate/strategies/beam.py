@@ -1,0 +1,90 @@
+"""Beam search over steps: of all branches the most valuable go on, each in several ways.
+
+Snell et al. 2024 (arXiv 2408.03314, section 5.2), in the form of search-and-learn (Beeching et al. 2024): `n` branches
+are kept, each of the `n / width` best is gone on with in `width` ways. Whole branches leave the beam; at the end the
+weightiest answer is chosen, or the most valuable branch.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import ConfigBase
+from tasks.generate.contract import Branch, Strategy
+from tasks.generate.search import Search, StepConfig, Way
+from tasks.generate.votes import winner
+from tasks.generate.worth import WorthConfig, weigh
+
+
+class Config(ConfigBase):
+    """The beam, and what a branch is worth."""
+
+    n: int = Field(default=4, ge=1, description="branches that are alive at once")
+    width: int = Field(default=4, ge=1, description="ways in which each of the best n/width branches is gone on with")
+    depth: int = Field(default=40, ge=1, description="steps at most")
+    step: StepConfig = StepConfig()
+    worth: WorthConfig = Field(description="{reward: MODEL} or {rollouts: 4}")
+    by: Literal["weighted", "majority", "reward"] = Field(
+        default="weighted", description="of the whole branches: the answer with the most value, or votes; or the best"
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.n % self.width:
+            raise ValueError("n has to be a multiple of width: n / width branches go on, each in width ways")
+        return self
+
+
+def build(config: Config) -> Strategy:
+    """The strategy with these settings."""
+    return _Beam(config)
+
+
+class _Beam(Strategy):
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.uses = config.worth.uses
+
+    async def search(self, search: Search) -> None:
+        whole = await beamed(search, search.root, self._config)
+        await chosen(search, whole, self._config.by)
+
+
+async def beamed(search: Search, start: Branch, config: Config) -> list[Branch]:
+    """The whole branches that a beam from `start` comes to."""
+    way = Way(config.step)
+    front = await search.grow_each(((start, number) for number in range(config.n)), way)
+    whole: list[Branch] = []
+    for _ in range(config.depth):
+        await weigh(search, front, config.worth)
+        whole += [one for one in front if one.whole]
+        room = max(1, (config.n - len(whole)) // config.width)
+        best = ranked([one for one in front if one.open])[:room]
+        if len(whole) >= config.n or not best:
+            break
+        front = await search.grow_each(((one, number) for one in best for number in range(config.width)), way)
+    return whole
+
+
+def ranked(branches: Sequence[Branch]) -> list[Branch]:
+    """The most valuable first; among equals by their keys, and of branches with one text only the first."""
+    once = {one.text: one for one in sorted(branches, key=lambda one: one.key, reverse=True)}
+    return sorted(once.values(), key=lambda one: (-(one.value if one.value is not None else -1.0), one.key))
+
+
+async def chosen(search: Search, whole: Sequence[Branch], by: str) -> None:
+    """Choose one of the whole branches: the best by its value, or the weightiest of the winning answer."""
+    if not whole:
+        search.note = "no branch came to an end"
+    elif by == "reward":
+        best = ranked(whole)[0]
+        search.choose(best, f"the highest of {len(whole)} values, {best.value or 0:.3f}")
+    else:
+        told = await search.tell(whole)
+        weights = {one.key: (one.value or 0.0) if by == "weighted" else 1.0 for one in whole}
+        found = winner(whole, {one.key: said.answer for one, said in zip(whole, told, strict=True)}, weights)
+        if found:
+            search.choose(*found)
+        else:
+            search.note = "no branch has an answer"

@@ -1,0 +1,71 @@
+"""Best of N: samples side by side, of which one is chosen by a verifier, by their votes, or by a reward model.
+
+`verifier`: the first that is right. `majority`: the most common answer (self-consistency, Wang et al. 2022, arXiv
+2203.11171). `reward`: the highest value. `weighted`: of the answer whose samples' values sum to the most, the most
+valuable one (Li et al. 2022, arXiv 2206.02336; Snell et al. 2024, arXiv 2408.03314, section 5.1).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import ConfigBase
+from schemas.tables import Status
+from tasks.generate.contract import Branch, Strategy, Told
+from tasks.generate.search import Search
+from tasks.generate.votes import winner
+from tasks.generate.worth import WorthConfig, weigh
+
+
+class Config(ConfigBase):
+    """How many, and which is best."""
+
+    n: int = Field(default=8, ge=1, description="samples of each search")
+    by: Literal["verifier", "majority", "weighted", "reward"] = "verifier"
+    worth: WorthConfig | None = Field(default=None, description="for `weighted` and `reward`: {reward: MODEL}")
+
+    @model_validator(mode="after")
+    def _has_worth(self) -> Self:
+        if (self.by in ("weighted", "reward")) != bool(self.worth):
+            raise ValueError("`worth` goes with `by: weighted` and `by: reward`, and these need it")
+        if self.worth and self.worth.rollouts:
+            raise ValueError("worth.rollouts: whole samples have none; give worth.reward")
+        return self
+
+
+def build(config: Config) -> Strategy:
+    """The strategy with these settings."""
+    return _BestOfN(config)
+
+
+class _BestOfN(Strategy):
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.uses = config.worth.uses if config.worth else ()
+
+    async def search(self, search: Search) -> None:
+        some = await search.grow_each((search.root, number) for number in range(self._config.n))
+        whole = [one for one in some if one.whole]
+        if self._config.worth:
+            await weigh(search, whole, self._config.worth)
+        chosen = await self._chosen(search, whole)
+        if chosen:
+            search.choose(*chosen)
+        else:
+            search.note = "none of the samples is right" if self._config.by == "verifier" else "no sample has an answer"
+
+    async def _chosen(self, search: Search, whole: Sequence[Branch]) -> tuple[Branch, str] | None:
+        if self._config.by == "reward":
+            best = max(whole, key=lambda one: one.value or 0.0, default=None)
+            return (best, f"the highest of {len(whole)} values, {best.value or 0:.3f}") if best else None
+        told = dict(zip([one.key for one in whole], await search.tell(whole), strict=True))
+        if self._config.by == "verifier":
+            return _first_right(whole, told)
+        weights = {one.key: (one.value or 0.0) if self._config.by == "weighted" else 1.0 for one in whole}
+        return winner(whole, {key: one.answer for key, one in told.items()}, weights)
+
+
+def _first_right(whole: Sequence[Branch], told: Mapping[str, Told]) -> tuple[Branch, str] | None:
+    right = [one for one in whole if told[one.key].status is Status.CORRECT]
+    return (right[0], f"the first of {len(right)} that are right, of {len(whole)}") if right else None
