@@ -63,6 +63,11 @@ def written(call: ToolCall) -> str:
     return f'{OPEN_CALL}\n{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}\n{CLOSE_CALL}'
 
 
+def with_calls_written(completion: Completion) -> str:
+    """A completion's text with its calls in Hermes's form, whoever told them apart."""
+    return "\n".join(filter(None, [completion.text, *map(written, completion.tool_calls)]))
+
+
 def arguments_of(call: ToolCall) -> Mapping[str, Any] | None:
     """The call's arguments; None where they are no JSON object."""
     try:

@@ -107,9 +107,8 @@ def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
     """Write a format's files, of up to so many rows each: at least one, which may have none."""
     lake.storage.sweep(folder)
     sound = sound_parts(lake.storage, folder)
-    pieces = [piece for piece in one.pieces if piece.row_count] or [
-        Piece("", pa.Table.from_batches([], one.exporter.columns))
-    ]
+    none = pa.Table.from_batches([], one.exporter.columns)
+    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", none)]
     made: list[ReleasePart] = []
     for piece in pieces:
         if isinstance(piece.content, Files):

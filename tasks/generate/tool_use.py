@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from tasks.engines.contract import Completion, Finish, Message
-from tasks.engines.tool_calls import Read, read_calls, written
+from tasks.engines.contract import Finish, Message
+from tasks.engines.tool_calls import Read, read_calls
 from tasks.generate.contract import Reply
 from tasks.generate.toolbox import Toolbox
 from tasks.ids import content_id
@@ -16,18 +16,8 @@ _ID: Final = 9
 """Characters of a call's id: Mistral's templates take no other number."""
 
 
-class Asking(NamedTuple):
-    """What a model is asked for one turn."""
-
-    turn: int
-    messages: tuple[Message, ...]
-    tools: tuple[str, ...]
-    most: int
-    """Tokens at most."""
-
-
-Ask = Callable[[Asking], Awaitable[Reply]]
-"""Has a model take a turn; the calls in the reply's text are in a form that `read_calls` knows."""
+Ask = Callable[[int, Conversation, int], Awaitable[Reply]]
+"""Has a model take its turn, the how manieth, in so many tokens; `read_calls` knows the calls in the reply's text."""
 
 
 class Uses(NamedTuple):
@@ -48,11 +38,6 @@ class Used(NamedTuple):
     note: str
 
 
-def as_text(completion: Completion) -> str:
-    """A completion as one text with its calls, whoever told them apart."""
-    return "\n".join(filter(None, [completion.text, *map(written, completion.tool_calls)]))
-
-
 async def use_tools(uses: Uses, ask: Ask, question: tuple[Message, ...], most: int) -> Used:
     """Have a model answer with tools, in `most` tokens of all turns together.
 
@@ -61,7 +46,7 @@ async def use_tools(uses: Uses, ask: Ask, question: tuple[Message, ...], most: i
     """
     talk = _Talk(uses, question)
     while True:
-        reply = await ask(talk.asking(most))
+        reply = await ask(talk.turn, talk.asked(), most - talk.spent)
         read = talk.hear(reply)
         if reply.finish is not Finish.STOP or not (read.calls or read.fault):
             return talk.used(reply.finish, reply.detail)
@@ -84,11 +69,10 @@ class _Talk:
         self.turn = 0
         self.spent = 0
 
-    def asking(self, most: int) -> Asking:
-        said, tools = tuple(self._messages), self._uses.toolbox.schemas
-        if self._uses.in_words:
-            said, tools = in_words(Conversation(tools, said)), ()
-        return Asking(self.turn, said, tools, most - self.spent)
+    def asked(self) -> Conversation:
+        """All that the model is told now."""
+        so_far = Conversation(self._uses.toolbox.schemas, tuple(self._messages))
+        return Conversation((), in_words(so_far)) if self._uses.in_words else so_far
 
     def hear(self, reply: Reply) -> Read:
         """Note what the model said; nothing where it could not be asked."""

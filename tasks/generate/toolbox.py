@@ -107,10 +107,10 @@ class Toolbox:
             if done.fault is Fault.TIMED_OUT:
                 raise HungError
             raise ToolError(done.message)
-        text, fault = done.value
-        if fault:
-            raise ToolError(fault)
-        return text
+        said: str | _Refusal = done.value
+        if isinstance(said, _Refusal):
+            raise ToolError(said.reason)
+        return said
 
 
 @cache
@@ -121,20 +121,40 @@ def _workers(_: int) -> WorkerPool:
     return pool
 
 
+class _Refusal(NamedTuple):
+    """A ToolError on its way out of a worker."""
+
+    reason: str
+
+
 class _Call:
-    """Calls a tool in a worker: what the model did wrong comes back as data."""
+    """Calls a tool in a worker."""
 
     def __init__(self, call: Callable[[Mapping[str, Any]], str]) -> None:
         self._call = call
 
-    def __call__(self, arguments: Mapping[str, Any]) -> tuple[str, str]:
+    def __call__(self, arguments: Mapping[str, Any]) -> str | _Refusal:
         try:
-            return self._call(arguments), ""
+            return self._call(arguments)
         except ToolError as exc:
-            return "", str(exc)
+            return _Refusal(str(exc))
 
 
-_KINDS: Final = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "array": list, "object": dict}
+_KINDS: Final[Mapping[str, Any]] = {
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
 
 
 def _unfit(arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:

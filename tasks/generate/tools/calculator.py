@@ -140,7 +140,7 @@ def _power(base: Number, exponent: Number) -> Number:
         return _root(base)
     if base < 0:
         raise ToolError("a root of a negative number is no real number")
-    return float(base) ** float(exponent)
+    return math.pow(base, exponent)
 
 
 def _root(value: Number) -> Number:
