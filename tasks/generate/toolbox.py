@@ -67,12 +67,19 @@ class Toolbox:
     def __init__(self, settings: Mapping[str, Any], *, characters: int = 4000) -> None:
         configs = plugins.configure(PACKAGE, settings)
         built = [plugins.load(PACKAGE, name).build(config) for name, config in configs.items()]
-        self._tools: dict[str, Tool] = {one.name: one for one in built}
+        self._tools: dict[str, Tool] = {}
         self._characters = characters
         self._room = asyncio.Semaphore(os.cpu_count() or 1)
-        self.names = tuple(sorted(self._tools))
-        self.schemas = tuple(self._tools[name].schema for name in self.names)
-        """All tools as JSON in OpenAI's form."""
+        self.names: tuple[str, ...] = ()
+        self.schemas: tuple[str, ...] = ()
+        """All tools as JSON in OpenAI's form, by name."""
+        for one in built:
+            self.add(one)
+
+    def add(self, tool: Tool) -> None:
+        """Put one more tool in."""
+        self._tools = dict(sorted((self._tools | {tool.name: tool}).items()))
+        self.names, self.schemas = tuple(self._tools), tuple(one.schema for one in self._tools.values())
 
     async def answer(self, call: ToolCall) -> Answer:
         """What a call comes to; whatever the model did wrong is told it as the result.
@@ -141,13 +148,6 @@ class _Call:
 
 
 _KINDS: Final[Mapping[str, Any]] = {
-    "string": str,
-    "number": (int, float),
-    "integer": int,
-    "boolean": bool,
-    "array": list,
-    "object": dict,
-}
     "string": str,
     "number": (int, float),
     "integer": int,

@@ -38,7 +38,10 @@ class Conversation(NamedTuple):
 
 
 class Spoken(NamedTuple):
-    """A conversation as one text, and the characters at which its steps begin: each turn begins one."""
+    """A conversation as one text, and the characters at which its steps begin.
+
+    A turn with calls is one step with their results; one without is cut as any text is.
+    """
 
     text: str
     offsets: list[int]
@@ -66,10 +69,11 @@ def reply(messages: Sequence[Message]) -> tuple[Message, ...]:
 def spoken(messages: Sequence[Message]) -> Spoken:
     """All that was said after the question; without a call it is the model's text as it is."""
     text, offsets = "", list[int]()
-    for turn in _thought_once(list(_turns(reply(messages)))):
+    turns = list(_turns(reply(messages)))
+    for turn, said in zip(turns, _thought_once(["\n".join(one) for one in turns]), strict=True):
         text += "\n\n" if text else ""
-        offsets += [len(text) + one for one in split_steps(turn)]
-        text += turn
+        offsets += [len(text) + cut for cut in ([0] if len(turn) > 1 else split_steps(said))]
+        text += said
     return Spoken(text, offsets)
 
 
@@ -92,19 +96,19 @@ def in_words(conversation: Conversation) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def _turns(said: Sequence[Message]) -> Iterator[str]:
-    """A text for each of the model's turns, with the results of its calls."""
+def _turns(said: Sequence[Message]) -> Iterator[list[str]]:
+    """Each of the model's turns: what it says, its calls, their results."""
     turn: list[str] = []
     for one in said:
         if one.role != "tool" and turn:
-            yield "\n".join(turn)
+            yield turn
             turn = []
         if one.role == "tool":
             turn.append(_fenced(OUTPUT, one.content))
         else:
             turn += [*([one.content] if one.content or not one.tool_calls else []), *map(_called, one.tool_calls)]
     if turn:
-        yield "\n".join(turn)
+        yield turn
 
 
 def _thought_once(turns: Sequence[str]) -> list[str]:
