@@ -62,7 +62,7 @@ def test_a_trainer_takes_a_step_on_it(made: tuple[Lake, ReleaseManifest], tmp_pa
         output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=2, use_cpu=True, bf16=False, report_to=[],
         save_strategy="no", logging_steps=1, gradient_checkpointing=False, disable_tqdm=True,
     )  # fmt: skip
-    trainer = SFTTrainer(
+    trainer: Any = SFTTrainer(
         model=make(MODEL, dtype=torch.float32), args=args, train_dataset=rows, processing_class=tokenizer
     )
     seen = tokenizer.decode(trainer.train_dataset[0]["input_ids"])

@@ -173,11 +173,12 @@ def _comb(count: Number, taken: Number) -> Fraction:
 
 def _rounded(value: Number, digits: Number = Fraction(0)) -> Number:
     """Half away from zero, as at school."""
-    if abs(digits) > _DIGITS:
+    if not -_DIGITS <= digits <= _DIGITS:
         raise ToolError(f"it rounds to at most {_DIGITS} digits")
-    scale = Fraction(10) ** _whole(digits)
-    scaled = abs(Fraction(value)) * scale + Fraction(1, 2)
-    return Fraction(math.floor(scaled)) / scale * (-1 if value < 0 else 1)
+    exact, places = Fraction(value), _whole(digits)
+    scale = Fraction(10**places) if places >= 0 else Fraction(1, 10**-places)
+    rounded = math.floor(abs(exact) * scale + Fraction(1, 2)) / scale
+    return -rounded if exact < 0 else rounded
 
 
 def _shown(value: Value) -> str:

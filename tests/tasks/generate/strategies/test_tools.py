@@ -180,7 +180,9 @@ def test_a_run_that_was_cut_off_is_told_again(told: Told, live: Accepts, problem
     told_again = run(problems, again, live, config(), came.completions).traces
     assert told_again.sort_by("trace_id").equals(came.traces.sort_by("trace_id"))
     assert not again.asked
-    half = came.completions.filter(pa.array(["tool_call" in text for text in came.completions["text"].to_pylist()]))
+    half = came.completions.filter(
+        pa.array(["tool_call" in text for text in map(str, came.completions["text"].to_pylist())])
+    )
     rest = told(scripted("never asked", "So it is {}"))
     assert run(problems, rest, live, config(), half).traces.sort_by("trace_id").equals(came.traces.sort_by("trace_id"))
     assert len(rest.asked) == 20
