@@ -108,7 +108,8 @@ class Search:
         request = Request(name, way.messages or self.messages, sampling, branch.text + way.begin)
         reply = await self._reply(SAMPLE if plain else way.kind, self.place.model, request, way)
         text = branch.text + way.begin + reply.text
-        cuts = (*branch.cuts, *_cuts(len(branch.text), text, way.step))
+        # A sample at once is cut with all others, when it is stored.
+        cuts = () if self._once else (*branch.cuts, *_cuts(len(branch.text), text, way.step))
         grown = Branch(key, text, cuts, reply, way.version_of or (None if branch is self.root else branch))
         grown.seed, grown.plain, grown.fork = sampling.seed or 0, plain, len(branch.cuts)
         self.branches[key] = grown
