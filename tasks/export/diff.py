@@ -36,7 +36,7 @@ def compare(
     """
     with duckdb.connect() as connection:
         connection.register("new_rows", new)
-        connection.register("old_rows", old if old is not None else new.schema.empty_table())
+        connection.register("old_rows", old if old is not None else pa.Table.from_batches([], new.schema))
         connection.register("dropped", dropped)
         columns = [column for column in new.schema.names if old is None or column in old.schema.names]
         content = f"hash(struct_pack({', '.join(columns)}))"

@@ -11,6 +11,7 @@ from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
 from tasks import plugins
 from tasks.alive import alive
 from tasks.export import published
+from tasks.export.dialogues import without_tools
 from tasks.export.published import Files
 from tasks.export.repeats import READ, repeated
 from tasks.export.selection import Exporter, Selection
@@ -108,7 +109,8 @@ def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
     """Write a format's files, of up to so many rows each: at least one, which may have none."""
     lake.storage.sweep(folder)
     sound = sound_parts(lake.storage, folder)
-    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", one.exporter.columns.empty_table())]
+    none = pa.Table.from_batches([], one.exporter.columns)
+    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", none)]
     made: list[ReleasePart] = []
     for piece in pieces:
         if isinstance(piece.content, Files):
@@ -140,7 +142,8 @@ def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None
     if same and same.parts and intact(same.storage, same.folder, same.parts):
         return Piece(key, same)
     selection = one.selection(stage.config["split"])
-    return Piece(key, repeated(exporter.rows(selection), exporter.id_column, selection))
+    rows = exporter.rows(selection if exporter.tools else without_tools(selection))
+    return Piece(key, repeated(rows, exporter.id_column, selection))
 
 
 class _Selected:

@@ -105,7 +105,8 @@ def _why(summary: Summary) -> str:
     unpaired = [f"{reason}: {count:,}" for reason, count in (summary.no_pairs | summary.refused_pairs).items()]
     told = {"dropped": lost, "no pairs": unpaired}
     return (
-        "; ".join(f"{what}: {', '.join(those)}" for what, those in told.items() if those) or "no row fits the formats"
+        "; ".join(f"{what}: {', '.join(those)}" for what, those in told.items() if those)
+        or "no row fits the formats; traces that used tools fit sft_tools, dpo_tools and llamafactory_tools"
     )
 
 

@@ -55,3 +55,5 @@ class Exporter(NamedTuple):
     """Other files of the format's folder by name, from the number of rows by split."""
     lines: bool = False
     """Whether trainers read this format as JSON lines: then each split is written so, too."""
+    tools: bool = False
+    """Whether it has a place for traces that used tools; the others are not given any."""

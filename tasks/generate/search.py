@@ -14,6 +14,7 @@ from schemas.base import ConfigBase
 from schemas.errors import TracemillError
 from schemas.tables import Status
 from tasks.engines.contract import Completion, Finish, Graded, Grading, Message, Request, Sampling
+from tasks.engines.tool_calls import with_calls_written
 from tasks.generate.contract import Accepts, Asked, Branch, BrokenOffError, Emit, Problem, Reply, Told
 from tasks.ids import content_id
 from tasks.text.steps import split_steps
@@ -22,6 +23,7 @@ SAMPLE: Final = "sample"
 """The kind of completion that is also a trace, and a sample like any other."""
 _BRANCH: Final = "branch"
 _REWARD: Final = "reward"
+_TURN: Final = "turn"
 T = TypeVar("T")
 
 
@@ -132,6 +134,14 @@ class Search:
             raise BrokenOffError(f"{kind}: {reply.detail or reply.finish}")
         return reply.text
 
+    async def turn(self, number: int, asked: Request, most: int) -> Reply:
+        """One turn of a conversation, in `most` tokens; calls of tools stand in the reply's text, in Hermes's form."""
+        said = (part for one in asked.messages for part in one.said)
+        name = content_id(self.place.sample_id, _TURN, number, *said)
+        sampling = self.sampling.model_copy(update={"max_tokens": most, "seed": self.place.seed_of(name)})
+        request = asked._replace(request_id=name, sampling=sampling)
+        return await self._reply(_TURN, self.place.model, request, Way())
+
     async def tell(self, branches: Sequence[Branch]) -> list[Told]:
         """Where whole branches stand, as the recipe's verifiers say; one that breaks says `error`.
 
@@ -188,7 +198,7 @@ class Search:
     async def _ended(self, request: Request, done: Completion, way: Way) -> tuple[str, Finish]:
         """The text with the end of its step, if that is what ended it."""
         if way.step is None or done.finish is not Finish.STOP or done.stopped is None:
-            return done.text, done.finish
+            return with_calls_written(done), done.finish
         stepped = done.text + (way.step.end if way.keep_end else "")
         if done.stopped:
             return (stepped, Finish.STEP) if done.stopped == way.step.end else (done.text, done.finish)

@@ -106,7 +106,7 @@ def test_overrides(recipe: str) -> None:
             "unknown name 'maths' in verifiers: use one of choice, code, constraints, exact, math, reasoning_gym",
         ),
         ("preferences.rules.best={}", "unknown name 'best' in rules: use one of aspects, correct_vs_incorrect"),
-        ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, judge_dpo, kto, llamafactory_dpo"),
+        ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, dpo_tools, judge_dpo, kto"),
         ("verify.verifiers.math.marker=x", "math.marker: is not a known key"),
         ("ingest.problem.question=a..b", "column path 'a..b' is not of the form"),
         ("name", "--set name: give it as key.key=value"),
