@@ -25,6 +25,8 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
     if summary.benchmarks:
         cards.text("contamination", "Texts that problems share with a benchmark", overlaps(lake, tables))
     cards.text("samples", "Traces with their verdicts", samples(lake, tables))
+    if summary.mixture:
+        cards.text("mixture", "What came from which release", report.mixture(summary.mixture))
     if told := people(lake, tables):
         cards.text("personas", "Personas of which most came, and least", told)
     drawn = {name: cards.picture(name.removesuffix(".png"), png) for name, png in pictures(summary).items()}

@@ -363,6 +363,28 @@ REWRITES: Final = _table(
 )
 """A row for each continuation. `outcome` is where it stands, or why it was dropped; `reason` what to look at again."""
 
+MIXTURE: Final = _table(
+    "mixture",
+    1,
+    _column("release", pa.string()),
+    _column("trace_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("domain", pa.string()),
+    _column("source", pa.string()),
+    _column("model", pa.string()),
+    _column("difficulty", pa.string()),
+    _column("counted", pa.bool_()),
+    _column("outcome", pa.string()),
+    _maybe("reason", pa.string()),
+    _maybe("other", pa.string()),
+    _column("repeats", pa.int32()),
+)
+"""What became of each trace of each release that a mixture is made of, releases in the recipe's order.
+
+`outcome` is `kept`, `same` (an earlier release has it) or the stage that dropped it, `other` the release that has the
+trace or problem it repeats. `counted` traces make up the shares; `repeats` says how often a kept one is exported.
+"""
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "personas": PERSONAS,
     "problems": PROBLEMS,
@@ -387,4 +409,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "tallies": TALLIES,
     "yields": YIELDS,
     "rewrites": REWRITES,
+    "mixture": MIXTURE,
 }

@@ -14,6 +14,7 @@ from schemas.base import ConfigBase
 from schemas.errors import TracemillError
 from schemas.tables import Status
 from tasks.engines.contract import Completion, Finish, Graded, Grading, Message, Request, Sampling
+from tasks.engines.tool_calls import with_calls_written
 from tasks.generate.contract import Accepts, Asked, Branch, BrokenOffError, Emit, Problem, Reply, Told
 from tasks.ids import content_id
 from tasks.text.steps import split_steps
@@ -22,6 +23,7 @@ SAMPLE: Final = "sample"
 """The kind of completion that is also a trace, and a sample like any other."""
 _BRANCH: Final = "branch"
 _REWARD: Final = "reward"
+_TURN: Final = "turn"
 T = TypeVar("T")
 
 
@@ -148,6 +150,14 @@ class Search:
             raise BrokenOffError(f"{kind}: {reply.detail or reply.finish}")
         return reply.text
 
+    async def turn(self, number: int, asked: Request, most: int) -> Reply:
+        """One turn of a conversation, in `most` tokens; calls of tools stand in the reply's text, in Hermes's form."""
+        said = (part for one in asked.messages for part in one.said)
+        name = content_id(self.place.sample_id, _TURN, number, *said)
+        sampling = self.sampling.model_copy(update={"max_tokens": most, "seed": self.place.seed_of(name)})
+        request = asked._replace(request_id=name, sampling=sampling)
+        return await self._reply(_TURN, self.place.model, request, Way())
+
     async def tell(self, branches: Sequence[Branch]) -> list[Told]:
         """Where whole branches stand, as the recipe's verifiers say; one that breaks says `error`.
 
@@ -189,7 +199,9 @@ class Search:
         base = branch.cuts[: branch.fork] if way.instead else branch.cuts
         start = next(iter(branch.cuts[len(base) :]), len(branch.text))
         origin = branch.origin if way.instead else None if branch is self.root else branch
-        cuts = (*base, *_cuts(start, text, way.step if way.keep_end else None))
+        step = way.step if way.keep_end else None
+        # A sample at once is cut with all others, when it is stored.
+        cuts = () if self._once else (*base, *_cuts(start, text, step))
         grown = Branch(key, text, cuts, reply, way.version_of or origin)
         own = reply.completion_tokens
         grown.tokens = None if own is None or branch.tokens is None else branch.tokens + own
@@ -222,7 +234,7 @@ class Search:
     async def _ended(self, request: Request, done: Completion, way: Way) -> tuple[str, Finish]:
         """The text with the end of its step, if that is what ended it."""
         if way.step is None or done.finish is not Finish.STOP or done.stopped is None:
-            return done.text, done.finish
+            return with_calls_written(done), done.finish
         stepped = done.text + (way.step.end if way.keep_end else "")
         if done.stopped:
             return (stepped, Finish.STEP) if done.stopped == way.step.end else (done.text, done.finish)
