@@ -1,7 +1,7 @@
 r"""Program: the model reasons in a Python program, which is run; what it prints last is the answer.
 
 PAL (Gao et al. 2022, arXiv 2211.10435, section 3) and program of thoughts (Chen et al. 2022, arXiv 2211.12588, section
-2.2). A trace looks like those of tool-integrated reasoning (ToRA, Gou et al. 2023, arXiv 2309.17452, section 2.1;
+2.2). A trace looks like those of tool-integrated reasoning (ToRA, Gou et al. 2023, arXiv 2309.17452, section 2;
 NuminaMath-TIR): reasoning, a ```python block, an ```output block, the answer in \boxed{}. A program that breaks is
 shown its error there, and the model goes on from that with another one.
 """

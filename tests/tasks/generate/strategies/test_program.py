@@ -1,11 +1,16 @@
 """Programs that a model wrote are run in the sandbox, and their output becomes part of the trace."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tasks.engines.contract import Completion, Finish, Request
+from tasks.generate.config import GenerateConfig
+from tasks.generate.generate import Goal, sample
+from tasks.generate.rollouts import Rollouts
+from tasks.sandbox.program import ProgramConfig, Ran, run_program
 from tasks.text.source import program_in
 from tasks.verify.live import LiveVerifier
 from tasks.verify.verify import VerifyConfig
@@ -92,6 +97,23 @@ def test_an_output_with_fences_in_it_and_a_long_one_stay_one_block(play: Play) -
     assert "````output\n```\n\\boxed{3}\n7\n````\n" in done.own["text"]
     done = play({"program": {"limits": QUICK, "characters": 100}}, writing("print('a' * 500)\nprint(7)"))
     assert "characters left out" in done.own["text"]
+
+
+def test_programs_run_beside_each_other_and_beside_the_loop(
+    told: Any, live: Any, problem: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def run(source: str, config: ProgramConfig) -> Ran:
+        both.wait()
+        return run_program(source, config)
+
+    monkeypatch.setattr("tasks.generate.strategies.program.run_program", run)
+    sampler = {"model": "m", "n": 2, "strategy": {"program": {"limits": QUICK}}}
+    settings = GenerateConfig.model_validate({"samplers": {"s": sampler}})
+    models = told(writing("print(7)"))
+    (*came,) = sample([problem], Rollouts(settings, models, live, {}), models, settings, Goal())
+    assert sum(one.traces.num_rows for one in came) == 2
 
 
 def test_no_program_a_long_one_and_a_refused_prompt(play: Play, refused: Callable[[Request], Completion]) -> None:
