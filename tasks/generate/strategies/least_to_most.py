@@ -55,7 +55,7 @@ class _LeastToMost(Strategy):
         branch = search.root
         for number, part in enumerate(parts, 1):
             begin = f"{_gap(branch)}{config.heading} {number}: {part}\n"
-            step = StepConfig(end=f"\n\n{config.heading}", max_tokens=config.max_tokens)
+            step = StepConfig(end=f"\n{config.heading}", max_tokens=config.max_tokens)
             way = Way(step, begin, messages, keep_end=False, instead=True)
             branch = await search.grow(branch, number, way)
             branch.leave(f"answered up to sub-question {number}")

@@ -14,8 +14,8 @@ def solver(request: Request) -> str | Completion:
         return PARTS
     said = request.prefix.splitlines()[-1]
     if said.startswith("Sub-question 1"):
-        text = "It is three."
-        return Completion(request.request_id, text, Finish.STOP, 5, 3, stopped="\n\nSub-question")
+        assert request.sampling.stop == ("\nSub-question",)
+        return Completion(request.request_id, "It is three.\n", Finish.STOP, 5, 3, stopped="\nSub-question")
     return "It is four." if said.startswith("Sub-question") else "Together 7"
 
 

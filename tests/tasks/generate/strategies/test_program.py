@@ -99,6 +99,19 @@ def test_an_output_with_fences_in_it_and_a_long_one_stay_one_block(play: Play) -
     assert "characters left out" in done.own["text"]
 
 
+def test_what_a_program_printed_is_stored_and_it_is_not_run_again(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(source: str, _config: ProgramConfig) -> Ran:
+        ran.append(source)
+        return Ran("7", "", "7")
+
+    monkeypatch.setattr("tasks.generate.strategies.program.run_program", run)
+    done = play({"program": {"conclude": True}}, writing("print(7)"))
+    assert done.kinds == ["program", "output", "branch"]
+    assert len(ran) == 2  # Once, and where its output was not stored yet when the search was cut off.
+
+
 def test_programs_run_beside_each_other_and_beside_the_loop(
     told: Any, live: Any, problem: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
