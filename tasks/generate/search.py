@@ -5,7 +5,7 @@ coroutine anew comes to where it was, by the same path.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -48,7 +48,10 @@ class Way(NamedTuple):
     kind: str = _BRANCH
     """What the completion is called."""
     keep_end: bool = True
-    """Whether the text that ends the step is part of it."""
+    """Whether the text that ends the step is part of it; one that is not only stops the model, and steps are cut as in
+    any text."""
+    instead: bool = False
+    """Whether the new branch takes the place of the one that it goes on from, of which nothing else comes."""
     most: int | None = None
     """Tokens at most, whatever the sampler and the step say."""
 
@@ -107,17 +110,30 @@ class Search:
         plain = branch is self.root and way._replace(kind=_BRANCH) == Way()
         request = Request(name, way.messages or self.messages, sampling, branch.text + way.begin)
         reply = await self._reply(SAMPLE if plain else way.kind, self.place.model, request, way)
-        text = branch.text + way.begin + reply.text
-        # A sample at once is cut with all others, when it is stored.
-        cuts = () if self._once else (*branch.cuts, *_cuts(len(branch.text), text, way.step))
-        grown = Branch(key, text, cuts, reply, way.version_of or (None if branch is self.root else branch))
-        grown.seed, grown.plain, grown.fork = sampling.seed or 0, plain, len(branch.cuts)
-        self.branches[key] = grown
+        grown = self._grown(branch, key, reply, way)
+        grown.seed, grown.plain = sampling.seed or 0, plain
         return grown
 
     async def grow_each(self, branches: Iterable[tuple[Branch, int | str]], way: Way = Way()) -> list[Branch]:  # noqa: B008 - a tuple
         """Several at once, all in flight together."""
         return await together(self.grow(branch, number, way) for branch, number in branches)
+
+    def write(self, branch: Branch, number: int | str, text: str, finish: Finish, way: Way = Way()) -> Branch:  # noqa: B008 - a tuple
+        """Go on from a branch with a text that is not sampled: a step from a list, what a program printed."""
+        key = f"{branch.key}.{number}" if branch.key else str(number)
+        tokens = None if branch is self.root else 0
+        grown = self._grown(branch, key, Reply(text, finish, branch.prompt_tokens, tokens), way)
+        grown.seed = branch.seed
+        return grown
+
+    async def keep(self, kind: str, branch: Branch, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """What comes of work that is no model's, such as running a branch's program: stored, and not done twice."""
+        name = content_id(self.place.sample_id, kind, branch.key)
+        known = self._tools.replies.get(name)
+        if known is None:
+            known = await work()
+            self._store(name, kind, self.place.model, self.sampling, known)
+        return known
 
     async def ask(
         self, kind: str, messages: tuple[Message, ...], number: int = 0, model: str | None = None, **sampling: object
@@ -174,7 +190,26 @@ class Search:
 
     def choose(self, branch: Branch, note: str) -> None:
         """Say what the search came to, and why."""
+        self.branches.setdefault(branch.key, branch)  # One that had no tokens left to grow is none of them.
         self.chosen, self.note = branch, note
+
+    def _grown(self, branch: Branch, key: str, reply: Reply, way: Way) -> Branch:
+        """The branch that a reply makes of the one that it goes on from."""
+        text = branch.text + way.begin + reply.text
+        base = branch.cuts[: branch.fork] if way.instead else branch.cuts
+        start = next(iter(branch.cuts[len(base) :]), len(branch.text))
+        origin = branch.origin if way.instead else None if branch is self.root else branch
+        # A sample at once is cut with all others, when it is stored.
+        cuts = () if self._once else (*base, *_cuts(start, text, way.step if way.keep_end else None))
+        grown = Branch(key, text, cuts, reply, way.version_of or origin)
+        own = reply.completion_tokens
+        grown.tokens = None if own is None or branch.tokens is None else branch.tokens + own
+        grown.fork = len(base)
+        if way.instead and branch is not self.root:
+            grown.prompt_tokens = branch.prompt_tokens
+            self.branches.pop(branch.key, None)
+        self.branches[key] = grown
+        return grown
 
     def _limited(self, branch: Branch, way: Way) -> Sampling | None:
         """How a branch is gone on with; None where it has no tokens left."""
