@@ -3,13 +3,11 @@
 What it leaves out stays in the lake; a recipe whose pairs or labels of steps are to be made of it does without this.
 """
 
-from typing import Any
-
-import numpy as np
 import pyarrow.compute as pc
 
 from schemas.base import ConfigBase
 from tasks.select.contract import Gone, Pool, Selector, gone
+from tasks.standing import left_by_search
 
 
 class Config(ConfigBase):
@@ -23,14 +21,7 @@ def build(config: Config) -> Selector:  # noqa: ARG001 - every plug-in takes its
 
 def _drop(pool: Pool) -> Gone:
     search = pool.traces["search"]
-    left: Any = pc.invert(pc.struct_field(search, "chosen"))
-    which = np.asarray(left.fill_null(False)).astype(np.bool_)  # noqa: FBT003 - Arrow's own signature
+    told = {name: pc.struct_field(search, name) for name in ("strategy", "value")}
     return Gone(
-        traces=gone(
-            pool.traces["trace_id"],
-            which,
-            "its search chose another branch, or none",
-            strategy=pc.struct_field(search, "strategy"),
-            value=pc.struct_field(search, "value"),
-        )
+        traces=gone(pool.traces["trace_id"], left_by_search(search), "its search chose another, or none", **told)
     )

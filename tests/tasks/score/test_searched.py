@@ -34,7 +34,7 @@ def traces(*told: tuple[int, Scores | None, str]) -> pa.Table:
     [
         ([0.5, 0.25, 1.0], "rollouts", "correct", -1),
         ([0.5, 0.0, 0.0], "rollouts", "incorrect", 1),
-        ([0.5, 0.4, 0.9], "prm", "incorrect", 1),
+        ([0.6, 0.4, 0.9], "prm", "incorrect", 1),
         ([0.9, 0.51, 0.6], "prm", "correct", -1),
         ([0.5, None, 0.0], "rollouts", "incorrect", None),
         ([0.0, None, 1.0], "rollouts", "incorrect", 0),
