@@ -163,7 +163,7 @@ def _job(store: Lake, run: str, asked: Asked, plan: tuple[str, int], share: int)
 
 
 class _Counting:
-    """Counts what workers bring in, as the watcher of this run sees it: of a search its one sample, and all it asked."""
+    """Counts what workers bring in, as this run's watcher sees it: of a search its one sample, and all it asked."""
 
     stage = f"{STAGE} by workers"
 
