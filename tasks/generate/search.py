@@ -92,6 +92,8 @@ class Search:
         self.branches: dict[str, Branch] = {}
         self.chosen: Branch | None = None
         self.note: str | None = None
+        self.spent = 0
+        """Tokens that were sampled for it so far, by whichever model."""
         self._tools = tools
         self._emit = emit
         self._once = once
@@ -222,12 +224,13 @@ class Search:
         return self.sampling.model_copy(update={"max_tokens": room, "stop": stop})
 
     async def _reply(self, kind: str, model: str, request: Request, way: Way) -> Reply:
-        if known := self._tools.replies.get(request.request_id):
-            return known
-        done = await self._tools.models.complete(model, request)
-        text, finish = await self._ended(request, done, way)
-        reply = Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
-        self._store(request.request_id, kind, model, request.sampling, reply)
+        reply = self._tools.replies.get(request.request_id)
+        if reply is None:
+            done = await self._tools.models.complete(model, request)
+            text, finish = await self._ended(request, done, way)
+            reply = Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
+            self._store(request.request_id, kind, model, request.sampling, reply)
+        self.spent += reply.completion_tokens or 0
         return reply
 
     async def _ended(self, request: Request, done: Completion, way: Way) -> tuple[str, Finish]:
