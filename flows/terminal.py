@@ -126,6 +126,12 @@ def show(console: Console, summary: Summary) -> None:
         console.print(_mixture(summary.mixture))
     if summary.queued is not None:
         console.print(f"review queue: {summary.queued:,} wrong traces (tracemill sql 'from queue')", soft_wrap=True)
+    _pairs(console, summary)
+    if summary.exported:
+        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+
+
+def _pairs(console: Console, summary: Summary) -> None:
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
         for rule in summary.pairing:
@@ -133,8 +139,6 @@ def show(console: Console, summary: Summary) -> None:
         if summary.refused_pairs:
             console.print(f"refused pairs: {_listed(summary.refused_pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
-    if summary.exported:
-        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
 
 
 def show_upload(console: Console, upload: Upload) -> None:
