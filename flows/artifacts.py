@@ -8,6 +8,7 @@ from flows.page.overlaps import overlaps
 from flows.page.overview import Gain, overview
 from flows.page.people import people
 from flows.page.samples import samples
+from flows.page.searches import searches
 from schemas.refs import ReleaseManifest, Tables
 from schemas.summary import Summary
 from tasks import report
@@ -24,6 +25,10 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
         cards.text("agreement", "Verdicts against the labels that came along", report.agreements(summary))
     if summary.benchmarks:
         cards.text("contamination", "Texts that problems share with a benchmark", overlaps(lake, tables))
+    if summary.searches:
+        cards.text(
+            "searches", "What searches came to, and some trees", searches(lake, tables, report.searches(summary))
+        )
     cards.text("samples", "Traces with their verdicts", samples(lake, tables))
     if summary.mixture:
         cards.text("mixture", "What came from which release", report.mixture(summary.mixture))

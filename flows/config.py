@@ -27,6 +27,7 @@ from tasks.reviews import REVIEWERS
 from tasks.rewrite.config import RewriteConfig
 from tasks.score.config import ScoreConfig
 from tasks.score.scores import ROLLOUTS
+from tasks.score.searched import SEARCH
 from tasks.select.queue import QueueConfig
 from tasks.select.select import configured
 from tasks.verify.program import WitnessConfig
@@ -119,7 +120,7 @@ class CurationConfig(ConfigBase):
         appointed = self.appointed()
         for name, one in appointed.items():
             _among(f"judges.{name}.{one.kind_name}.model", one.config.model, "models", self.models)
-        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS, REVIEWERS} & set(appointed)):
+        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS, SEARCH, REVIEWERS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
         self.verify.rule.check(list(self.verify.verifiers), deciding)

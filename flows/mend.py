@@ -8,9 +8,11 @@ from functools import partial
 from typing import Final
 
 from flows.config import RefreshConfig
-from schemas.errors import DamagedError
+from schemas.errors import DamagedError, EngineError
 from schemas.refs import Ref, Stage, Tables
 from tasks.engines.models import Models
+from tasks.generate.config import GenerateConfig
+from tasks.generate.generate import SEARCH
 from tasks.generate.generate import STAGE as GENERATE
 from tasks.generate.task import SCREEN, rescreen
 from tasks.generate.task import remake as sample_again
@@ -42,6 +44,7 @@ def mend(
     again: Mapping[str, Callable[[Stage], Tables]] = {
         "ingest": partial(import_again, store),
         GENERATE: lambda stage: sample_again(store, stage, config.generate, models, live),
+        SEARCH: lambda stage: _search_again(store, stage, config.generate, models, live),
         SCREEN: lambda stage: rescreen(store, stage, config.generate),
     }
     if config.problems:
@@ -56,6 +59,15 @@ def mend(
         if stage and (stage.name in again or stage.tables == ("completions",)):
             again.get(stage.name, partial(salvage, store))(stage)
         _check(store, ref)
+
+
+def _search_again(store: Lake, stage: Stage, config: GenerateConfig, models: Models, live: LiveVerifier) -> Tables:
+    """Ask again what searches asked; by another model what is left has to do, for the traces are there."""
+    try:
+        return sample_again(store, stage, config, models, live)
+    except EngineError as exc:
+        watcher().noted(f"what its searches asked is not asked again: {exc}")
+        return salvage(store, stage)
 
 
 def _check(store: Lake, ref: Ref) -> None:

@@ -21,9 +21,10 @@ from tasks.references import with_references
 from tasks.reviews import REVIEWERS
 from tasks.rewrite.config import GoingOn
 from tasks.score.scores import ROLLOUTS
+from tasks.score.searched import SEARCH
 from tasks.sources import read_rows
 
-_ABOUT_STEPS: Final = frozenset({ROLLOUTS, REVIEWERS})
+_ABOUT_STEPS: Final = frozenset({ROLLOUTS, SEARCH, REVIEWERS})
 _SAID: Final = ["trace_id", "verifier", "status", "extracted_answer", "first_wrong_step", "reason"]
 _GAP: Final = "\n\n"
 _Rows = dict[str, dict[str, Any]]

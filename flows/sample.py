@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import pyarrow.compute as pc
 from prefect import flow
 from pydantic import Field, ValidationError
 
@@ -25,7 +26,7 @@ from schemas.refs import Tables
 from tasks.engines.models import Models
 from tasks.engines.usage import Usage
 from tasks.generate.generate import STAGE, Goal, Share
-from tasks.generate.task import generate_share, missing, stages_of
+from tasks.generate.task import generate_share, missing, searches_of, stages_of
 from tasks.journal import arrived
 from tasks.lake import Lake
 from tasks.progress import reported, watcher
@@ -33,6 +34,8 @@ from tasks.verify.live import LiveVerifier
 
 DEPLOYMENT: Final = "sample/sample"
 _NEEDED: Final = ("problems", "dropped", "traces")
+_SAMPLE: Final = ["problem_id", "source", "sample_index"]
+"""What all branches of a search, which come together, share."""
 _BEAT_S: Final = 30.0
 
 
@@ -125,7 +128,8 @@ def sample_by_workers(store: Lake, config: RefreshConfig, rounds: Sequence[Table
     target = None if goal.target is None else -(-(goal.target - goal.accepted) // shares)
     keys = tuple(one.key for one in stages.values())
     name = _write(store, Plan(rounds=tuple(needed), keys=keys, shares=shares, target=target))
-    counting = _Counting(store, [ref for one in stages.values() for ref in one.outputs["traces"]])
+    those = [*stages.values(), *searches_of(stages.values())]
+    counting = _Counting(store, [ref for one in those for refs in one.outputs.values() for ref in refs])
     with reported(counting.stage, left):
         _send(store, config, tools, (name, shares), counting)
 
@@ -159,7 +163,7 @@ def _job(store: Lake, run: str, asked: Asked, plan: tuple[str, int], share: int)
 
 
 class _Counting:
-    """Counts what workers bring in, as the watcher of this run sees it."""
+    """Counts what workers bring in, as this run's watcher sees it: of a search its one sample, and all it asked."""
 
     stage = f"{STAGE} by workers"
 
@@ -171,9 +175,10 @@ class _Counting:
 
     def __call__(self) -> None:
         for batch in self._batches():
-            tokens = sum(count or 0 for count in batch["completion_tokens"].to_pylist())
-            watcher().measured(self.stage, {"tokens": tokens})
-            watcher().advanced(self.stage, batch.num_rows)
+            traces = "trace_id" in batch.column_names
+            asked = batch.filter(pc.is_null(batch["search"])) if traces else batch
+            watcher().measured(self.stage, {"tokens": pc.sum(asked["completion_tokens"]).as_py() or 0})
+            watcher().advanced(self.stage, batch.group_by(_SAMPLE).aggregate([]).num_rows if traces else 0)
 
     def _batches(self) -> Iterator[Any]:
         return itertools.chain.from_iterable(arrived(self._store, ref, self._known) for ref in self._refs)

@@ -11,7 +11,7 @@ from tasks.label.task import label
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
 from tasks.score.scores import Accepts
-from tasks.score.task import score
+from tasks.score.task import score, search_verdicts
 from tasks.select.task import queue, select
 from tasks.tally.store import tallies
 
@@ -37,6 +37,7 @@ def sifted(
     chosen = added(kept, select(store, kept, config.select), queue(store, kept, config.queue))
     if config.score:
         chosen = added(chosen, score(store, chosen, config.score, models, live, config.prompts))
+    chosen = added(chosen, search_verdicts(store, chosen))
     if config.labels:
         chosen = added(chosen, label(store, chosen, config.labels))
     paired = added(chosen, preferences(store, chosen, config.preferences))

@@ -24,7 +24,7 @@ from tasks.decontaminate.canary import outcomes
 from tasks.decontaminate.decontaminate import benchmark_overlaps
 from tasks.judge.bias import LOOKED_AT, Bias, Share, biases
 from tasks.lake import Lake
-from tasks.tally import yields
+from tasks.tally import searches, yields
 from tasks.tally.agreement import LABEL, Agreement, agreements, wilson
 from tasks.tally.funnel import drops, entered, funnel
 from tasks.tally.pairing import reports
@@ -51,6 +51,7 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
         funnel=_funnel(lake, tables, found, config.stages),
         yields=yields.added(lake.dataset("yields", tables.get("yields", ()))),
         tokens=both("tokens").get(()),
+        searches=searches.reports(found),
         verdicts=_numbers(found, "verdict"),
         kept_verdicts=_numbers(found, "kept"),
         pass_at_k=coverage(rates),

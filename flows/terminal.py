@@ -23,7 +23,7 @@ from rich.text import Text
 
 from flows.environment import reachable
 from flows.pace import Pace
-from schemas.summary import CONTAMINATED, JudgeReport, Mixture, PairReport, Summary
+from schemas.summary import CONTAMINATED, JudgeReport, Mixture, PairReport, SearchReport, Summary
 from schemas.tables import Status
 from tasks.export.push import Upload
 from tasks.progress import watched_by
@@ -116,6 +116,8 @@ def show(console: Console, summary: Summary) -> None:
     _agreements(console, summary)
     for judge in summary.judges:
         console.print(_judge(judge), soft_wrap=True, markup=False)
+    for search in summary.searches:
+        console.print(_search(search), soft_wrap=True, markup=False)
     if summary.tokens is not None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
@@ -124,6 +126,12 @@ def show(console: Console, summary: Summary) -> None:
         console.print(_mixture(summary.mixture))
     if summary.queued is not None:
         console.print(f"review queue: {summary.queued:,} wrong traces (tracemill sql 'from queue')", soft_wrap=True)
+    _pairs(console, summary)
+    if summary.exported:
+        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+
+
+def _pairs(console: Console, summary: Summary) -> None:
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
         for rule in summary.pairing:
@@ -131,8 +139,6 @@ def show(console: Console, summary: Summary) -> None:
         if summary.refused_pairs:
             console.print(f"refused pairs: {_listed(summary.refused_pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
-    if summary.exported:
-        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
 
 
 def show_upload(console: Console, upload: Upload) -> None:
@@ -259,6 +265,14 @@ def _judge(judge: JudgeReport) -> str:
     if judge.length_correlation is not None:
         said += f"; ratings and lengths correlate by {judge.length_correlation:+.2f}"
     return said
+
+
+def _search(one: SearchReport) -> str:
+    said = f"{one.strategy}: {one.searches:,} searches, {one.branches / one.searches:,.1f} branches each; "
+    said += f"{one.right:,} came to a right trace, {one.not_right:,} to another"
+    if one.right:
+        said += f"; {one.tokens / one.right:,.0f} tokens for each right one"
+    return f"{said}; {_listed(one.broken_off)}" if one.broken_off else said
 
 
 def _pairing(rule: PairReport) -> str:

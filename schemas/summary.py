@@ -212,6 +212,22 @@ class Mixture(ConfigBase):
         return sum(one.rows for one in self.shares)
 
 
+class SearchReport(ConfigBase):
+    """What came of one strategy's searches."""
+
+    strategy: str
+    searches: int
+    right: int
+    """Searches that chose a trace that stands as correct."""
+    not_right: int
+    """Searches that chose another one; the rest chose none."""
+    broken_off: dict[str, int]
+    """Searches that could not go on, by what broke them off."""
+    branches: int
+    tokens: int
+    """Sampled for branches, not for what was asked beside them."""
+
+
 class Summary(ConfigBase):
     """One run of a recipe in numbers."""
 
@@ -229,6 +245,8 @@ class Summary(ConfigBase):
     """By domain, model and sampler; of each the largest."""
     tokens: int | None = None
     """All tokens that were sampled, for problems, traces and judgements; None where none was."""
+    searches: tuple[SearchReport, ...] = ()
+    """By strategy, where samplers search."""
     agreements: tuple[LabelAgreement, ...] = ()
     """By verifier, where traces came with labels or the recipe has a gold slice."""
     judges: tuple[JudgeReport, ...] = ()

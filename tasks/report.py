@@ -132,6 +132,27 @@ def judges(summary: Summary) -> str:
     return f"{measured}\n\nShares with 95 % intervals; the correlation is Spearman's."
 
 
+def searches(summary: Summary) -> str:
+    """What came of searches, by strategy."""
+    header = ["strategy", "searches", "right", "not right", "nothing", "branches", "tokens", "tokens a right one"]
+    rows = [
+        (
+            one.strategy,
+            one.searches,
+            one.right,
+            one.not_right,
+            one.searches - one.right - one.not_right,
+            one.branches,
+            one.tokens,
+            round(one.tokens / one.right) if one.right else "",
+        )
+        for one in summary.searches
+    ]
+    why = [(one.strategy, *each) for one in summary.searches for each in one.broken_off.items()]
+    told = table(header, rows)
+    return f"{told}\n\n{table(['strategy', 'broken off', 'searches'], why)}" if why else told
+
+
 def _rate_or_none(found: Rate) -> str:
     return rate(found) if found.of else ""
 

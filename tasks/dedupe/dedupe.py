@@ -2,7 +2,8 @@
 
 Duplicates are texts of the same words in the same order (exact), and of nearly the same shingles (near); where the
 recipe asks for it, problems with nearly the same embedding too. The best of them is kept: an earlier round's; a problem
-that has verified traces, a verified trace; then the shorter text, then the smaller id.
+that has verified traces, a verified trace, and of these one that its search chose; then the shorter text, then the
+smaller id.
 """
 
 import json
@@ -26,7 +27,7 @@ from tasks.dedupe.semantic import CROWDED, SEMANTIC, Semantic, central, semantic
 from tasks.dedupe.sketch import Near
 from tasks.dedupe.space import MIB, Effort
 from tasks.embed.search import Kept
-from tasks.standing import standing_as
+from tasks.standing import left_by_search, standing_as
 from tasks.text.strings import Column, filtered
 from tasks.text.words import Punctuation, Splitting
 
@@ -134,7 +135,7 @@ def drop_traces(
     A trace is verified if it stands as correct (`tasks.standing`). Sorted by id.
 
     Args:
-        traces: trace_id, problem_id, text.
+        traces: trace_id, problem_id, search, text.
         standings: trace_id, status.
         twins: what `drop_problems` dropped.
         config: what counts as a duplicate.
@@ -189,7 +190,7 @@ def _close_rows(problems: pa.Table, found: Kept, reason: str) -> list[Row]:
 
 def _copied_traces(traces: pa.Table, texts: Column, standings: pa.Table, near: Near, config: DedupeConfig) -> list[Row]:
     right, wrong = (standing_as(one, traces["trace_id"], standings) for one in (Status.CORRECT, Status.INCORRECT))
-    among = _among(traces["trace_id"], ~right)
+    among = _among(traces["trace_id"], left_by_search(traces["search"]), ~right)
     among.groups[:] = _dense(traces["problem_id"]) * 4
     if not config.across_verdicts:
         among.groups[:] += (right * 2 + wrong).astype(np.uint64)

@@ -128,7 +128,7 @@ def _copies(lake: Lake, one: Tables, twins: tuple[Ref, ...], config: DedupeConfi
     )
 
     def part() -> Mapping[str, pa.Table]:
-        traces = lake.rows(one, "traces", ["trace_id", "problem_id"])
+        traces = lake.rows(one, "traces", ["trace_id", "problem_id", "search"])
         texts = lake.parts(one, "traces", "text")
         standings = lake.rows(one, "standings", ["trace_id", "status"])
         dropped = drop_traces(traces, standings, lake.rows({"dropped": twins}, "dropped"), config, texts)

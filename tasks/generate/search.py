@@ -92,6 +92,8 @@ class Search:
         self.branches: dict[str, Branch] = {}
         self.chosen: Branch | None = None
         self.note: str | None = None
+        self.spent = 0
+        """Tokens that were sampled for it so far, by whichever model."""
         self._tools = tools
         self._emit = emit
         self._once = once
@@ -199,9 +201,8 @@ class Search:
         base = branch.cuts[: branch.fork] if way.instead else branch.cuts
         start = next(iter(branch.cuts[len(base) :]), len(branch.text))
         origin = branch.origin if way.instead else None if branch is self.root else branch
-        step = way.step if way.keep_end else None
         # A sample at once is cut with all others, when it is stored.
-        cuts = () if self._once else (*base, *_cuts(start, text, step))
+        cuts = () if self._once else (*base, *_cuts(start, text, way.step if way.keep_end else None))
         grown = Branch(key, text, cuts, reply, way.version_of or origin)
         own = reply.completion_tokens
         grown.tokens = None if own is None or branch.tokens is None else branch.tokens + own
@@ -223,12 +224,13 @@ class Search:
         return self.sampling.model_copy(update={"max_tokens": room, "stop": stop})
 
     async def _reply(self, kind: str, model: str, request: Request, way: Way) -> Reply:
-        if known := self._tools.replies.get(request.request_id):
-            return known
-        done = await self._tools.models.complete(model, request)
-        text, finish = await self._ended(request, done, way)
-        reply = Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
-        self._store(request.request_id, kind, model, request.sampling, reply)
+        reply = self._tools.replies.get(request.request_id)
+        if reply is None:
+            done = await self._tools.models.complete(model, request)
+            text, finish = await self._ended(request, done, way)
+            reply = Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
+            self._store(request.request_id, kind, model, request.sampling, reply)
+        self.spent += reply.completion_tokens or 0
         return reply
 
     async def _ended(self, request: Request, done: Completion, way: Way) -> tuple[str, Finish]:

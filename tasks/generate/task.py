@@ -83,16 +83,19 @@ def searches_of(stages: Iterable[Stage]) -> list[Stage]:
     return [
         one.model_copy(update={"name": SEARCH, "tables": ("completions",)})
         for one in stages
-        if any(set(sampler["strategy"]) != {PLAIN} for sampler in one.config["samplers"].values())
+        if any(set(sampler.get("strategy", [PLAIN])) != {PLAIN} for sampler in one.config["samplers"].values())
     ]
 
 
 def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Asking, live: Accepts) -> Tables:
     """Sample what a damaged table of traces lacks, as `stage` did: by its settings, which may be older ones.
 
+    A stage that keeps what searches asked has the same settings: they ask again what its table lacks.
+
     Raises:
         EngineError: a model is not the one that it was then.
     """
+    stage = stage.model_copy(update={"name": STAGE, "tables": ("traces",)})
     then = config.model_copy(
         update={
             "samplers": {name: Sampler.model_validate(one) for name, one in stage.config["samplers"].items()},
@@ -155,16 +158,21 @@ class _Rest(NamedTuple):
                 for at, asked in _by_round(batch.completions, "subject_id", round_of):
                     if len(self.rounds) + at in stored:
                         yield len(self.rounds) + at, asked
-                yield from _by_round(batch.traces, "problem_id", round_of)
+                for at, traces in _by_round(batch.traces, "problem_id", round_of):
+                    if at in stored:
+                        yield at, traces
 
     def plan(self, stored: Mapping[int, Iterator[pa.Table]]) -> tuple[dict[int, list[Problem]], Rollouts]:
-        """The share's problems by their rounds' positions, and what is to be taken of them."""
+        """The share's problems by their rounds' positions, and what is to be taken of them.
+
+        Where a round lacks only what its searches asked, all of these are gone through once more.
+        """
         count = len(self.rounds)
-        missing = [at for at in stored if at < count]
+        missing = sorted({at % count for at in stored})
         problems = {at: list(filter(self.share.has, _alive(self.lake, self.rounds[at]))) for at in missing}
         before = joined(*(self.rounds[at] for at in missing))
         ids = set(map(str, self.lake.rows(before, "traces", ["trace_id"])["trace_id"].to_pylist()))
-        texts = stored_texts(chain.from_iterable(stored[at] for at in missing), self.config)
+        texts = stored_texts(chain.from_iterable(stored[at] for at in missing if at in stored), self.config)
         replies = stored_replies(chain.from_iterable(those for at, those in stored.items() if at >= count))
         return problems, Rollouts(self.config, self.models, self.live, texts, ids, replies | self._told(before))
 

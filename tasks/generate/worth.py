@@ -64,9 +64,16 @@ async def _rolled_out(search: Search, branches: Sequence[Branch], count: int) ->
     for branch in branches:
         mine = [end for end, (one, _) in zip(ends, asked, strict=True) if one is branch]
         states = [told[one.key].status if one.whole else Status.INCORRECT for one in mine or [branch]]
-        branch.value, branch.scorer = _value(states), ROLLOUTS
-        before = branch.origin.scores if branch.origin else ()
-        branch.scores = (*before, *(None for _ in range(len(branch.cuts) - len(before) - 1)), branch.value)
+        branch.value = _value(states)
+    for one in (*branches, *ends):
+        one.scores, one.scorer = path_scores(one), ROLLOUTS
+
+
+def path_scores(branch: Branch) -> tuple[float | None, ...]:
+    """Scores of a branch's steps: the value of each branch on the way to it, and its own, at that one's last step."""
+    before = path_scores(branch.origin) if branch.origin else ()
+    new = len(branch.cuts) - len(before)
+    return (*before, *(None for _ in range(new - 1)), branch.value) if new > 0 else before
 
 
 def _value(states: Sequence[Status]) -> float | None:

@@ -18,6 +18,7 @@ from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.prompts import Prompting
 from tasks.references import with_references
+from tasks.score import searched
 from tasks.score.cases import CONTINUED, STAGE, Case, cases, questions
 from tasks.score.config import ScoreConfig
 from tasks.score.scores import Accepts, Looked, Rollout, scored, verdicts
@@ -95,6 +96,24 @@ def score(
         WorkerError: the verifiers' workers cannot start.
     """
     return [_scored(_Session(lake, one, config, models, live, prompts)) for one in rounds]
+
+
+@task(name="searched", task_run_name="search verdicts", cache_policy=NO_CACHE, persist_result=False)
+def search_verdicts(lake: Lake, rounds: Sequence[Tables]) -> list[Tables]:
+    """Of each round with searches the verdicts by `search`, of what these say of steps; a part for each of traces."""
+    return [_searched(lake, one) if replies_of(lake, one, {searched.SEARCH}) else {} for one in rounds]
+
+
+def _searched(lake: Lake, one: Tables) -> Tables:
+    inputs = one["traces"]
+    stage = Stage(name=searched.STAGE, version=searched.VERSION, config={}, inputs=inputs, tables=("verdicts",))
+    if not lake.done(stage) and not searched.any_scored(lake.rows(one, "traces", ["search"])):
+        return {}
+    return lake.run(stage, lambda: lake.mapped(inputs, _told))
+
+
+def _told(traces: pa.Table) -> Mapping[str, pa.Table]:
+    return {"verdicts": searched.verdicts(traces)}
 
 
 def _scored(session: _Session) -> Tables:

@@ -24,6 +24,7 @@ TRACES: Final = [
     "source",
     "completion_tokens",
     "source_labels",
+    "search",
 ]
 
 

@@ -17,15 +17,18 @@ from tasks.tally.funnel import drops, entered
 from tasks.tally.pairing import COLUMNS as COLUMNS_OF_PAIRS
 from tasks.tally.pairing import NO_PAIR, pairing
 from tasks.tally.passrate import sampled
+from tasks.tally.searches import searches
 from tasks.tally.yields import yields
 
-VERSION: Final = "5"
+VERSION: Final = "6"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "problems": ["problem_id", "reference", "domain", "persona_id"],
     "traces": [
         "trace_id",
         "problem_id",
+        "sample_index",
         "parent_trace_id",
+        "fork_step",
         "origin",
         "model",
         "source",
@@ -58,7 +61,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
 
     kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status),
     `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier, label, status), `no pair` and
-    `refused pair` (reason), and those of `pairing`.
+    `refused pair` (reason), and those of `pairing` and `searches`.
 
     Args:
         tables: those that COLUMNS names.
@@ -86,6 +89,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
         "no pair": _counted(unpaired.filter(of_problem), "reason"),
         "refused pair": _counted(unpaired.filter(pc.invert(of_problem)), "reason"),
         **pairing(tables["pairs"], tables["judgement_pairs"]),
+        **searches(traces, standings),
     }
     return Counted(_table(found), disagreements(judged, problems), yields(problems, traces, standings, dropped))
 

@@ -25,6 +25,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"traces": 1, "total": 3, "prefer": "longest"},
         {"total": 2, "prefer": "score", "judge": "wise"},
     ],
+    "chosen": [{}],
     "difficulty": [{"models": ["a"]}, {"models": ["a", "b"], "solved": 0.5, "drop_attempts": True}],
     "diversity": [
         {"count": 2},
@@ -82,6 +83,7 @@ def pool(given_: list[Row], order: np.random.Generator | None = None, earlier: i
             "text": text,
             "completion_tokens": tokens,
             "source_labels": [("kind", model)],
+            "search": None if model == "a" else {"strategy": "beam", "chosen": model == "b"},
         }
         for at, (problem, model, _, tokens, text) in enumerate(given_)
     ]

@@ -10,21 +10,18 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import ConfigBase
 from tasks.generate.contract import Branch, Strategy
-from tasks.generate.search import Search, StepConfig, Way
+from tasks.generate.growth import GrowthConfig
+from tasks.generate.search import Search, Way
 from tasks.generate.votes import winner
-from tasks.generate.worth import WorthConfig, weigh
+from tasks.generate.worth import weigh
 
 
-class Config(ConfigBase):
+class Config(GrowthConfig):
     """The beam, and what a branch is worth."""
 
     n: int = Field(default=4, ge=1, description="branches that are alive at once")
     width: int = Field(default=4, ge=1, description="ways in which each of the best n/width branches is gone on with")
-    depth: int = Field(default=40, ge=1, description="steps at most")
-    step: StepConfig = StepConfig()
-    worth: WorthConfig = Field(description="{reward: MODEL} or {rollouts: 4}")
     by: Literal["weighted", "majority", "reward"] = Field(
         default="weighted", description="of the whole branches: the answer with the most value, or votes; or the best"
     )
@@ -53,18 +50,17 @@ class _Beam(Strategy):
 
 async def beamed(search: Search, start: Branch, config: Config) -> list[Branch]:
     """The whole branches that a beam from `start` comes to."""
-    way = Way(config.step)
-    front = await search.grow_each(((start, number) for number in range(config.n)), way)
-    whole: list[Branch] = []
+    best, ways, whole = [start], config.n, list[Branch]()
     for _ in range(config.depth):
+        if not best or len(whole) >= config.n or not config.affords(search):
+            break
+        asked = ((one, number) for one in best for number in range(ways))
+        front = await search.grow_each(asked, Way(config.step))
         await weigh(search, front, config.worth)
         whole += [one for one in front if one.whole]
         room = max(1, (config.n - len(whole)) // config.width)
-        best = ranked([one for one in front if one.open])[:room]
-        if len(whole) >= config.n or not best:
-            break
-        front = await search.grow_each(((one, number) for one in best for number in range(config.width)), way)
-    return whole
+        best, ways = ranked([one for one in front if one.open])[:room], config.width
+    return await config.ended(search, whole, [one for one in best if one is not start])
 
 
 def ranked(branches: Sequence[Branch]) -> list[Branch]:
@@ -77,7 +73,7 @@ async def chosen(search: Search, whole: Sequence[Branch], by: str) -> None:
     """Choose one of the whole branches: the best by its value, or the weightiest of the winning answer."""
     if not whole:
         search.note = "no branch came to an end"
-    elif by == "reward":
+    elif by in ("reward", "value"):
         best = ranked(whole)[0]
         search.choose(best, f"the highest of {len(whole)} values, {best.value or 0:.3f}")
     else:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.columns import SEARCH
 from schemas.tables import DROPPED
 from tasks.dedupe.dedupe import EXACT, NEAR, ORPHANED, DedupeConfig, drop_problems, drop_traces
 from tasks.dedupe.index import sketched
@@ -27,7 +28,8 @@ def problems(*rows: tuple[str, str, str | None]) -> pa.Table:
 
 def traces(*rows: tuple[str, str, str]) -> pa.Table:
     names = ["trace_id", "problem_id", "text"]
-    return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
+    table = pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
+    return table.append_column("search", pa.nulls(len(rows), SEARCH))
 
 
 def standings(*rows: tuple[str, str]) -> pa.Table:
@@ -157,3 +159,14 @@ def test_the_outcome_does_not_depend_on_the_order_of_rows(draw: random.Random) -
         draw.shuffle(rows)
     assert outcome() == before
     assert before
+
+
+def test_of_branches_that_are_alike_the_chosen_one_stays() -> None:
+    said = [{"strategy": "beam", "chosen": name == "t3"} for name in ("t1", "t2", "t3")]
+    some = traces(("t1", "a", SOLUTION), ("t2", "a", SOLUTION), ("t3", "a", SOLUTION)).drop_columns("search")
+    some = some.append_column("search", pa.array([None, *said[1:]], SEARCH))
+    twins = DROPPED.empty_table()
+    found = dropped(drop_traces(some.slice(1), standings(("t2", "correct"), ("t3", "correct")), twins, DedupeConfig()))
+    assert found == {"t2": (EXACT, "t3")}
+    found = dropped(drop_traces(some, standings(("t2", "correct")), twins, DedupeConfig(across_verdicts=True)))
+    assert found == {"t1": (EXACT, "t2"), "t3": (EXACT, "t2")}

@@ -224,5 +224,5 @@ def test_wrong_settings_are_named(steps: list[dict[str, Any]], said: str) -> Non
 
 
 def test_an_unknown_selector_lists_the_known_ones() -> None:
-    with pytest.raises(PluginError, match="unknown name 'taste' in selectors: use one of caps, difficulty"):
+    with pytest.raises(PluginError, match="unknown name 'taste' in selectors: use one of caps, chosen, difficulty"):
         configured([{"taste": None}])

@@ -48,6 +48,8 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
                 "trace_id": pa.array(traces, pa.string()),
                 "problem_id": pa.array([one.split("-")[0] for one in traces], pa.string()),
                 "parent_trace_id": pa.nulls(len(traces), pa.string()),
+                "sample_index": pa.array(range(len(traces)), pa.int32()),
+                "fork_step": pa.nulls(len(traces), pa.int32()),
                 "origin": pa.array(["generated"] * len(traces), pa.string()),
                 "model": pa.array(["m"] * len(traces), pa.string()),
                 "source": pa.array(["s"] * len(traces), pa.string()),
@@ -114,7 +116,9 @@ def test_what_a_round_comes_to() -> None:
             {
                 "trace_id": ["a0-0", "a0-1", "a0-2", "a1-0", "a0-3"],
                 "problem_id": ["a0", "a0", "a0", "a1", "a0"],
+                "sample_index": pa.array([0, 1, 2, 3, 0], pa.int32()),
                 "parent_trace_id": [None, None, None, None, "a0-1"],
+                "fork_step": pa.array([None, None, None, None, 1], pa.int32()),
                 "origin": ["generated"] * 4 + ["rewritten"],
                 "model": ["m"] * 5,
                 "source": ["s"] * 5,

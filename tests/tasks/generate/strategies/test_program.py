@@ -131,8 +131,11 @@ def test_programs_run_beside_each_other_and_beside_the_loop(
 
 def test_no_program_a_long_one_and_a_refused_prompt(play: Play, refused: Callable[[Request], Completion]) -> None:
     done = play({"program": {}}, lambda _: "It is 7")
-    assert done.note == "broken off: program 1: there is none in the reply"
+    assert done.note == "broken off: no program in the reply: attempt 1"
     assert list(done.dropped.values()) == ["a branch that its search left"]
     done = play({"program": {}}, lambda one: Completion(one.request_id, "```python\nx =", Finish.LENGTH, 5, 9))
-    assert (done.note, list(done.dropped.values())) == ("broken off: program 1: length", ["ran into max_tokens"])
-    assert play({"program": {}}, refused).note == "broken off: program 1: context overflow"
+    assert (done.note, list(done.dropped.values())) == (
+        "broken off: a program did not end: attempt 1, length",
+        ["ran into max_tokens"],
+    )
+    assert play({"program": {}}, refused).note == "broken off: a program did not end: attempt 1, context overflow"
