@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from schemas.errors import EngineError
-from tasks.engines.contract import Samples
+from tasks.engines.contract import Grading, Samples
 
 _TOGETHER: Final = 8
 """So many jobs are started at once."""
@@ -19,6 +19,10 @@ class Streams(Samples, Protocol):
 
     def stream(self, jobs: Iterable[Job[T]], *, every_s: float = ..., in_flight: int = ...) -> Iterator[list[T]]:
         """Run jobs and yield what they emitted every `every_s` seconds."""
+
+
+class Graders(Streams, Grading, Protocol):
+    """The same, and the reward models among them."""
 
 
 def fly(
