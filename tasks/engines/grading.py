@@ -165,7 +165,7 @@ class Grader:
         return Text(tuple(ids), tuple(places))
 
     def _whole(self, asked: str, pieces: Sequence[str]) -> Text:
-        """A tag's last token is the one that holds its last character."""
+        """A tag's last token is the last that holds its last character, or bytes of it."""
         text, ends = asked, []
         for at, piece in enumerate(pieces):
             text += piece
@@ -175,7 +175,7 @@ class Grader:
         spans: list[tuple[int, int]] = read["offset_mapping"]
         places, at = [], 0
         for end in ends:
-            while spans[at][1] <= end:
+            while at + 1 < len(spans) and spans[at + 1][0] <= end:
                 at += 1
             places.append(at)
         return Text(tuple(read["input_ids"]), tuple(places))
