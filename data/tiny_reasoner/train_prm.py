@@ -79,7 +79,9 @@ def train(rows: Sequence[Row], how: Training) -> "PreTrainedModel":
         schedule.step()
         optimizer.zero_grad()
         if done % 50 == 0 or done == steps:
-            sys.stdout.write(f"{time.monotonic() - started:6.0f} s  step {done} of {steps}  loss {float(loss):.3f}\n")
+            sys.stdout.write(
+                f"{time.monotonic() - started:6.0f} s  step {done} of {steps}  loss {float(loss.detach()):.3f}\n"
+            )
             sys.stdout.flush()
     return cast("PreTrainedModel", model.eval())
 
