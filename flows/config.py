@@ -91,6 +91,7 @@ class CurationConfig(ConfigBase):
         semantic = self.decontaminate.semantic
         if semantic and semantic.judge:
             _among("decontaminate.semantic.judge.model", semantic.judge.model, "models", self.models)
+            _fits("decontaminate.semantic.judge.model", semantic.judge.model, self.models, scoring=False)
         return self
 
     @model_validator(mode="after")

@@ -53,6 +53,7 @@ class VllmReward:
 
     async def __aenter__(self) -> Self:
         """Load the model."""
+        assert self.identity
         await self._host.start("vllm_reward", **self._arguments())
         return self
 
