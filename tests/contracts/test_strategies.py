@@ -42,6 +42,14 @@ def thinking(request: Request) -> Completion:
     return Completion(request.request_id, said, Finish.STOP, 5, 3, stopped="</think>")
 
 
+def calling(request: Request) -> str:
+    """Calls the calculator, and says what it is told."""
+    last = request.messages[-1].content
+    if "<tool_response>" in last:
+        return f"So {last.split()[1]}"
+    return f'I add.\n<tool_call>{{"name": "calculator", "arguments": {{"expression": "{_number(request)} + 1"}}}}'
+
+
 class Example(NamedTuple):
     """A strategy's settings, and what the models say that it asks; the question is `What is N + 1?`."""
 
@@ -74,6 +82,7 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
         Example({"simulations": 9, "width": 3, "by": "value", "tokens": 40} | _BY_ROLLOUTS),
     ],
     "budget_forcing": [Example({"least": 5, "most": 30, "waits": 1}, {"think": True}, thinking)],
+    "tools": [Example({"protocol": "words"}, answer=calling)],
 }
 """By strategy; each has one. What searches by a reward model is left out where the bundled model writes."""
 
