@@ -57,6 +57,14 @@ def prompted(request: Request) -> str | Completion:
     return next((text for words, text in said.items() if words in asked), None) or stepwise(request)
 
 
+def calling(request: Request) -> str:
+    """Calls the calculator, and says what it is told."""
+    last = request.messages[-1].content
+    if "<tool_response>" in last:
+        return f"So {last.split()[1]}"
+    return f'I add.\n<tool_call>{{"name": "calculator", "arguments": {{"expression": "{_number(request)} + 1"}}}}'
+
+
 class Example(NamedTuple):
     """A strategy's settings, and what the models say that it asks; the question is `What is N + 1?`."""
 
@@ -99,7 +107,7 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
     "self_refine": [Example({"rounds": 1}, {}, prompted)],
     "chain_of_verification": [Example({"most": 2}, {}, prompted)],
     "program": [Example({"limits": {"memory_mb": 256}}, {}, prompted)],
-    "tools": [Example({})],
+    "tools": [Example({"protocol": "words"}, answer=calling)],
 }
 """By strategy; each has one. What searches by a reward model is left out where the bundled model writes."""
 
