@@ -36,7 +36,7 @@ def prompts(model: str, requests: Sequence[Request]) -> list[Prompt]:
     tokenizer: Any = AutoTokenizer.from_pretrained(model)
     rendered = []
     for request in requests:
-        turns = [one._asdict() for one in request.messages]
+        turns = [{"role": one.role, "content": one.content} for one in request.messages]
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         rendered.append(Prompt(text, tokenizer.encode(text, add_special_tokens=False)))
     return rendered

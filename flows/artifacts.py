@@ -30,6 +30,8 @@ def show(lake: Lake, summary: Summary, tables: Tables) -> None:
             "searches", "What searches came to, and some trees", searches(lake, tables, report.searches(summary))
         )
     cards.text("samples", "Traces with their verdicts", samples(lake, tables))
+    if summary.mixture:
+        cards.text("mixture", "What came from which release", report.mixture(summary.mixture))
     if told := people(lake, tables):
         cards.text("personas", "Personas of which most came, and least", told)
     drawn = {name: cards.picture(name.removesuffix(".png"), png) for name, png in pictures(summary).items()}

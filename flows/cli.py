@@ -95,6 +95,18 @@ def refresh(
 
 
 @app.command()
+def mix(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
+    """Make a release of several by a recipe's weights, deduplicated and decontaminated across them."""
+    from flows.mix_config import MixConfig
+
+    _check(recipe, settings, MixConfig)
+    from flows.mix import mix as flow
+    from flows.terminal import watched
+
+    _show(watched(console, lambda: flow(recipe, lake, settings)), lake)
+
+
+@app.command()
 def export(recipe: Recipe, lake: LakeUrl = DEFAULT_LAKE, settings: Settings = []) -> None:  # noqa: B006 - typer copies it
     """Publish a recipe's newest run again, by other export settings: --set 'export.formats={verl: {}}'."""
     from flows.kinds import configured

@@ -127,6 +127,11 @@ class CurationConfig(ConfigBase):
         return self
 
     @property
+    def lakes(self) -> tuple[str, ...]:
+        """Other lakes that a run reads."""
+        return ()
+
+    @property
     def prompts(self) -> Mapping[str, Prompting]:
         """How problems were put to models, by the `source` of the traces that came of it."""
         return {}
@@ -157,6 +162,17 @@ class CurationConfig(ConfigBase):
         return {name: made[name].among(OPEN) if name in order else made[name] for name in turns}
 
 
+def _unmixed(recipe: Any) -> Any:
+    """A recipe as it is said, which mixes no releases.
+
+    Raises:
+        ValueError: it does.
+    """
+    if "mix" in recipe:
+        raise ValueError("this recipe mixes releases: run it with `tracemill mix`")
+    return recipe
+
+
 def _among(setting: str, name: str, what: str, there: Collection[str]) -> None:
     """Look whether the recipe has a model or judge that a setting names.
 
@@ -184,7 +200,7 @@ class CurateConfig(CurationConfig):
     def _of_this_flow(cls, recipe: Any) -> Any:
         if "generate" in recipe:
             raise ValueError("this recipe generates traces: run it with `tracemill refresh`")
-        return recipe
+        return _unmixed(recipe)
 
     STAGES: ClassVar = {
         "problems": ("ingest", "verify", "dedupe", "decontaminate", "select"),
@@ -217,7 +233,7 @@ class RefreshConfig(CurationConfig):
     def _of_this_flow(cls, recipe: Any) -> Any:
         if "ingest" in recipe and "generate" not in recipe:
             raise ValueError("this recipe imports traces: run it with `tracemill curate`")
-        return recipe
+        return _unmixed(recipe)
 
     @model_validator(mode="after")
     def _has_problems(self) -> Self:

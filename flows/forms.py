@@ -12,6 +12,7 @@ from tasks.export.pieces import PACKAGE as EXPORTERS
 
 SamplingRecipe = Annotated[str, OneOf(partial(recipes.choices, having="generate"))]
 CuratingRecipe = Annotated[str, OneOf(partial(recipes.choices, having="ingest", lacking="generate"))]
+MixingRecipe = Annotated[str, OneOf(partial(recipes.choices, having="mix"))]
 ReviewedRecipe = Annotated[str, OneOf(partial(recipes.choices, having="review"))]
 AnyRecipe = Annotated[str, OneOf(partial(recipes.choices, having="name"))]
 
@@ -115,6 +116,13 @@ Workers = Annotated[
 ]
 
 
+Count = Annotated[
+    int | None,
+    Sets("mix.count", needed=True),
+    Field(ge=1, title="Rows", description="Rows wanted in all, by traces; a larger number keeps what was taken"),
+]
+
+
 class RefreshSettings(Settings):
     """What is other than the recipe says, in this run."""
 
@@ -142,6 +150,18 @@ class CurateSettings(Settings):
     trace_threshold: TraceThreshold = None
     formats: Formats = None
     release: Release = None
+    cluster: Cluster = None
+
+
+class MixSettings(Settings):
+    """What is other than the recipe says, in this run."""
+
+    count: Count = None
+    problem_threshold: ProblemThreshold = None
+    trace_threshold: TraceThreshold = None
+    formats: Formats = None
+    release: Release = None
+    license: License = None
     cluster: Cluster = None
 
 

@@ -14,7 +14,7 @@ from flows.summarise import summarise
 from flows.verdicts import verdicts
 from schemas.errors import TracemillError
 from schemas.refs import ReleaseManifest, Snapshot, Tables, joined
-from schemas.summary import Summary
+from schemas.summary import Mixture, Summary
 from tasks.engines.flight import Streams
 from tasks.export.published import newest
 from tasks.export.release import Plan
@@ -24,9 +24,16 @@ from tasks.ingest.task import ingest
 from tasks.lake import Lake
 
 
-def conclude(store: Lake, config: CurationConfig, tables: Tables, models: Streams) -> Summary:
-    """Count what came of a run, and note it as finished."""
+def conclude(
+    store: Lake, config: CurationConfig, tables: Tables, models: Streams, mixture: Mixture | None = None
+) -> Summary:
+    """Count what came of a run, and note it as finished; `mixture` says what came from where, where releases are mixed.
+
+    Of a mixture there are no pass rates and tokens: it holds what its releases kept of their samples.
+    """
     summary = summarise(store, config, tables, _gold(store, config, models))
+    if mixture:
+        summary = summary.model_copy(update={"mixture": mixture, "pass_at_k": {}, "pass_rates": (), "tokens": None})
     store.record(Snapshot(recipe=config.name, tables=tables, created=datetime.now(UTC), summary=summary))
     return summary
 
@@ -61,7 +68,7 @@ def publish(
         config=config.export,
         tables=tables,
         summary=summary,
-        licenses=licenses(config),
+        licenses=licenses(config, summary.mixture),
         tokenizer=tokenizer(config),
     )
     try:

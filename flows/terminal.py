@@ -23,11 +23,11 @@ from rich.text import Text
 
 from flows.environment import reachable
 from flows.pace import Pace
-from schemas.summary import CONTAMINATED, JudgeReport, PairReport, SearchReport, Summary
+from schemas.summary import CONTAMINATED, JudgeReport, Mixture, PairReport, SearchReport, Summary
 from schemas.tables import Status
 from tasks.export.push import Upload
 from tasks.progress import watched_by
-from tasks.report import disagreements, rate, share
+from tasks.report import disagreements, percent, rate, share
 
 _BAR = 16
 _SHARE = 10
@@ -122,8 +122,16 @@ def show(console: Console, summary: Summary) -> None:
         each = f", {summary.tokens / summary.accepted:,.0f} for each correct trace kept" if summary.accepted else ""
         console.print(f"{summary.tokens:,} tokens sampled{each}")
     _benchmarks(console, summary)
+    if summary.mixture:
+        console.print(_mixture(summary.mixture))
     if summary.queued is not None:
         console.print(f"review queue: {summary.queued:,} wrong traces (tracemill sql 'from queue')", soft_wrap=True)
+    _pairs(console, summary)
+    if summary.exported:
+        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+
+
+def _pairs(console: Console, summary: Summary) -> None:
     if summary.pairs or summary.no_pairs:
         console.print(f"pairs: {_listed(summary.pairs)}", soft_wrap=True, markup=False)
         for rule in summary.pairing:
@@ -131,8 +139,6 @@ def show(console: Console, summary: Summary) -> None:
         if summary.refused_pairs:
             console.print(f"refused pairs: {_listed(summary.refused_pairs)}", soft_wrap=True, markup=False)
         console.print(f"problems without a pair: {_listed(summary.no_pairs)}", soft_wrap=True, markup=False)
-    if summary.exported:
-        console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
 
 
 def show_upload(console: Console, upload: Upload) -> None:
@@ -205,6 +211,29 @@ def _agreements(console: Console, summary: Summary) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _mixture(found: Mixture) -> Table:
+    """A line for each release and group in it."""
+    asked = f" of {found.wanted:,} asked for" if found.wanted else ""
+    table = Table(box=SIMPLE_HEAD, title=f"mixture: {found.rows:,} rows{asked}", title_justify="left", padding=(0, 1))
+    table.add_column("")
+    for name in ("offered", "repeats others", "leaks", "unfit", "over", "kept", "rows", "got", "wanted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for release in found.licenses:
+        cells = [one for one in found.cells if one.release == release]
+        groups = [one for one in found.shares if release in one.group]
+        copies = sum(sum(one.same.values()) + sum(one.duplicates.values()) for one in cells)
+        lost = [sum(getattr(one, name) for one in cells) for name in ("leaks", "unfit", "over", "kept", "rows")]
+        got, wanted = sum(one.rows for one in groups), sum(one.wanted for one in groups)
+        numbers = [sum(one.offered for one in cells), copies, *lost]
+        shares = [percent(got, found.rows), f"{wanted:.1%}"]
+        table.add_row(Text(release, style="bold"), *(f"{one:,}" if one else "" for one in numbers), *shares)
+        for one in groups if len(groups) > 1 else ():
+            name = " · ".join(part for part in one.group if part != release)
+            share = [f"{one.rows:,}", percent(one.rows, found.rows), f"{one.wanted:.1%}"]
+            table.add_row(Text(f"  {name}", style="dim"), *[""] * 6, *share)
+    return table
 
 
 def _benchmarks(console: Console, summary: Summary) -> None:

@@ -17,5 +17,6 @@ def working(store: Lake, config: CurationConfig, flow: str) -> Iterator[RunLog]:
     Raises:
         LakeError: the lake cannot be written.
     """
-    with logged() as log, keys(*needed(config, store.url)), running(store.storage, f"{flow} {config.name}"):
+    variables = needed(config, store.url, *config.lakes)
+    with logged() as log, keys(*variables), running(store.storage, f"{flow} {config.name}"):
         yield log

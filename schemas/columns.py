@@ -39,3 +39,19 @@ def maybe(name: str, kind: pa.DataType) -> "pa.Field[pa.DataType]":
 def table(name: str, version: int, *columns: "pa.Field[pa.DataType]") -> pa.Schema:
     """A table by its name and version."""
     return pa.schema(columns, metadata={"tracemill.table": name, "tracemill.version": str(version)})
+
+
+SAMPLED: Final = (
+    maybe("model", pa.string()),
+    maybe("model_revision", pa.string()),
+    maybe("engine", pa.string()),
+    maybe("template_hash", pa.string()),
+    maybe("temperature", pa.float32()),
+    maybe("top_p", pa.float32()),
+    maybe("seed", pa.int64()),
+    maybe("max_tokens", pa.int32()),
+    maybe("prompt_tokens", pa.int32()),
+    maybe("completion_tokens", pa.int32()),
+    maybe("finish_reason", pa.string()),
+)
+"""What is known of a text that a model sampled: by which model, how, at what cost."""

@@ -125,3 +125,7 @@ class ReleaseManifest(ConfigBase):
     summary: Summary
     tools: dict[str, str]
     created: datetime
+    license: str | None = None
+    """As the card states it; None in manifests that do not say it."""
+    licenses: dict[str, str] = Field(default_factory=dict)
+    """Of the sources, by their names."""

@@ -163,6 +163,55 @@ class PairReport(ConfigBase):
     rejected_longer: int
 
 
+class MixedCell(ConfigBase):
+    """What came of the counted traces that one release has in one domain and difficulty."""
+
+    release: str
+    domain: str
+    difficulty: str
+    offered: int
+    same: dict[str, int] = Field(default_factory=dict)
+    """Those that an earlier release has too, by that release."""
+    duplicates: dict[str, int] = Field(default_factory=dict)
+    """Those that dedupe dropped, by the release that has what they repeat."""
+    leaks: int
+    unfit: int
+    """Dropped by selectors, or because their problem has another reference here."""
+    over: int
+    """Over a share or a cap, or without a weight."""
+    kept: int
+    rows: int
+    """The kept ones, each as often as it is repeated."""
+
+
+class MixedShare(ConfigBase):
+    """One group of a mixture: what it was to have, and what it has."""
+
+    group: tuple[str, ...]
+    """A release, and its parts where the recipe has `within`."""
+    wanted: float
+    """Of all rows."""
+    rows: int
+
+
+class Mixture(ConfigBase):
+    """What a mixture is made of."""
+
+    licenses: dict[str, dict[str, str]]
+    """By release (`name/version`): its own under its name, and those of what it was made of."""
+    wanted: int | None
+    """The rows that the recipe asks for."""
+    cells: tuple[MixedCell, ...]
+    shares: tuple[MixedShare, ...]
+    exported: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Rows by release, and by format and split."""
+
+    @property
+    def rows(self) -> int:
+        """Counted traces, each as often as it is repeated."""
+        return sum(one.rows for one in self.shares)
+
+
 class SearchReport(ConfigBase):
     """What came of one strategy's searches."""
 
@@ -214,6 +263,8 @@ class Summary(ConfigBase):
     """Pairs that rules chose and guards refused, by reason."""
     pairing: tuple[PairReport, ...] = ()
     """What pairs are like, by rule."""
+    mixture: Mixture | None = None
+    """Of a mixture of releases: what came from where."""
     exported: dict[str, int] = Field(default_factory=dict)
     """Rows by format and split: `sft/train`."""
     tokens_by_column: tuple[TokenLengths, ...] = ()

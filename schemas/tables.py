@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.columns import ASPECTS, LABELS, MESSAGES, SEARCH, SPANS
+from schemas.columns import ASPECTS, LABELS, MESSAGES, SAMPLED, SEARCH, SPANS
 from schemas.columns import column as _column
 from schemas.columns import maybe as _maybe
 from schemas.columns import table as _table
@@ -45,21 +45,6 @@ class Status(StrEnum):
     UNVERIFIABLE = "unverifiable"
     ERROR = "error"
 
-
-_SAMPLED: Final = (
-    _maybe("model", pa.string()),
-    _maybe("model_revision", pa.string()),
-    _maybe("engine", pa.string()),
-    _maybe("template_hash", pa.string()),
-    _maybe("temperature", pa.float32()),
-    _maybe("top_p", pa.float32()),
-    _maybe("seed", pa.int64()),
-    _maybe("max_tokens", pa.int32()),
-    _maybe("prompt_tokens", pa.int32()),
-    _maybe("completion_tokens", pa.int32()),
-    _maybe("finish_reason", pa.string()),
-)
-"""What is known of a text that a model sampled: by which model, how, at what cost."""
 
 PERSONAS: Final = _table(
     "personas",
@@ -116,7 +101,7 @@ COMPLETIONS: Final = _table(
     _column("subject_id", pa.string()),
     _column("number", pa.int32()),
     _column("text", pa.string()),
-    *_SAMPLED,
+    *SAMPLED,
     _maybe("detail", pa.string()),
 )
 
@@ -132,7 +117,7 @@ TRACES: Final = _table(
     _column("text", pa.string()),
     _column("step_offsets", pa.list_(pa.int32())),
     _column("splitter", pa.string()),
-    *_SAMPLED,
+    *SAMPLED,
     _maybe("on_policy", pa.bool_()),
     _column("source", pa.string()),
     _maybe("source_row", pa.int64()),
@@ -363,6 +348,28 @@ REWRITES: Final = _table(
 )
 """A row for each continuation. `outcome` is where it stands, or why it was dropped; `reason` what to look at again."""
 
+MIXTURE: Final = _table(
+    "mixture",
+    1,
+    _column("release", pa.string()),
+    _column("trace_id", pa.string()),
+    _column("problem_id", pa.string()),
+    _column("domain", pa.string()),
+    _column("source", pa.string()),
+    _column("model", pa.string()),
+    _column("difficulty", pa.string()),
+    _column("counted", pa.bool_()),
+    _column("outcome", pa.string()),
+    _maybe("reason", pa.string()),
+    _maybe("other", pa.string()),
+    _column("repeats", pa.int32()),
+)
+"""What became of each trace of each release that a mixture is made of, releases in the recipe's order.
+
+`outcome` is `kept`, `same` (an earlier release has it) or the stage that dropped it, `other` the release that has the
+trace or problem it repeats. `counted` traces make up the shares; `repeats` says how often a kept one is exported.
+"""
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "personas": PERSONAS,
     "problems": PROBLEMS,
@@ -387,4 +394,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "tallies": TALLIES,
     "yields": YIELDS,
     "rewrites": REWRITES,
+    "mixture": MIXTURE,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, FunnelStep, Rate, Summary, Yield
+from schemas.summary import CONTAMINATED, BenchmarkOverlap, Disagreement, FunnelStep, Mixture, Rate, Summary, Yield
 from schemas.tables import Status
 
 _LISTED = 50
@@ -237,6 +237,42 @@ def pairs(summary: Summary) -> str:
     said = f"{made}\n\nLengths to two digits, in tokens where these are known, else in characters."
     refused = counts(("refused pairs", "count"), summary.refused_pairs) if summary.refused_pairs else ""
     return f"{said}\n\n{refused}".rstrip()
+
+
+def mixture(found: Mixture) -> str:
+    """What came from where, what each group was to have and has, and how many exported rows that makes."""
+    cells = table(
+        [
+            *("release", "domain", "difficulty", "offered", "in an earlier release", "duplicates", "leaks"),
+            *("unfit", "over", "kept", "rows"),
+        ],
+        (
+            (
+                *(one.release, one.domain, one.difficulty, one.offered, _reasons(one.same), _reasons(one.duplicates)),
+                *(one.leaks, one.unfit, one.over, one.kept, one.rows),
+            )
+            for one in found.cells
+        ),
+    )
+    groups = table(
+        ["group", "wanted", "got", "rows"],
+        ((" · ".join(one.group), f"{one.wanted:.1%}", percent(one.rows, found.rows), one.rows) for one in found.shares),
+    )
+    paths = sorted({path for rows in found.exported.values() for path in rows})
+    exported = table(
+        ["release", *paths], ((name, *(rows.get(path, 0) for path in paths)) for name, rows in found.exported.items())
+    )
+    asked = f", of {found.wanted:,} that were asked for" if found.wanted else ""
+    said = (
+        f"{found.rows:,} rows{asked}. Counted are the traces that make up the shares; `over` are those over a share or "
+        "a cap, `unfit` those that a selector dropped or whose problem has another reference in an earlier release."
+    )
+    return "\n\n".join([cells, said, groups, *([f"Exported rows:\n\n{exported}"] if paths else [])])
+
+
+def percent(count: int, of: int) -> str:
+    """To a tenth; of nothing there is none."""
+    return f"{count / of:.1%}" if of else ""
 
 
 def share(count: int, of: int) -> str:

@@ -48,8 +48,10 @@ def train_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
 
 
 def save_tokenizer(tokenizer: "PreTrainedTokenizerFast", out: Path) -> None:
-    """Write the tokenizer, its class named so that transformers 4 and 5 both know it."""
+    """Write the tokenizer, its class named so that transformers 4 and 5 both know it, and not where it was from."""
     tokenizer.save_pretrained(out)
     path = out / "tokenizer_config.json"
     config = {**json.loads(path.read_text(encoding="utf-8")), "tokenizer_class": "PreTrainedTokenizerFast"}
+    for name in ("is_local", "local_files_only"):
+        config.pop(name, None)
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

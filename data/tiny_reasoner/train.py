@@ -8,12 +8,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import cos, pi
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -60,10 +60,17 @@ def new_model(tokenizer: "PreTrainedTokenizerFast") -> LlamaForCausalLM:
     return model
 
 
-def batches(tokenizer: "PreTrainedTokenizerFast", seed: str) -> Iterator[Batch]:
+class Schedule(NamedTuple):
+    """How long is trained: for these minutes, or these steps; and the highest learning rate."""
+
+    minutes: float
+    steps: int | None
+    rate: float = RATE
+
+
+def batches(tokenizer: "PreTrainedTokenizerFast", seed: str, source: Iterator[list[Span]]) -> Iterator[Batch]:
     """Endless batches of token ids and labels, of conversations of similar length."""
     rng = Random(seed)  # noqa: S311 - an order, not a secret
-    source = documents(seed)
     while True:
         pool = sorted((_encode(tokenizer, one) for one in islice(source, BATCH * POOL)), key=lambda one: len(one[0]))
         starts = list(range(0, len(pool), BATCH))
@@ -71,27 +78,39 @@ def batches(tokenizer: "PreTrainedTokenizerFast", seed: str) -> Iterator[Batch]:
         yield from (_pad(pool[start : start + BATCH], tokenizer.pad_token_id) for start in starts)
 
 
-def train(out: Path, *, minutes: float, steps: int | None) -> None:
-    """Train for these minutes, or these steps, and write the model to a folder."""
+def train(out: Path, schedule: Schedule) -> None:
+    """Train a new model and write it to a folder."""
     texts = ("".join(span.text for span in one) for one in islice(documents("tokenizer"), TOKENIZED))
     tokenizer = train_tokenizer(texts)
     model = new_model(tokenizer)
+    seed = f"train {SEED}"
+    save(out, model, tokenizer, fit(model, tokenizer, batches(tokenizer, seed, documents(seed)), schedule))
+
+
+def fit(
+    model: LlamaForCausalLM, tokenizer: "PreTrainedTokenizerFast", source: Iterator[Batch], schedule: Schedule
+) -> dict[str, int]:
+    """Train on a schedule, and say what was done."""
     started, done, tokens = time.monotonic(), 0, 0
     optimizers = _optimizers(model)
-    for ids, labels in batches(tokenizer, f"train {SEED}"):
+    for ids, labels in source:
         seconds = time.monotonic() - started
-        progress = done / steps if steps else seconds / (60 * minutes)
+        progress = done / schedule.steps if schedule.steps else seconds / (60 * schedule.minutes)
         if progress >= 1:
             break
-        loss = _step(model, optimizers, (ids, labels), _rate(progress))
+        loss = _step(model, optimizers, (ids, labels), schedule.rate * _share(progress))
         done, tokens = done + 1, tokens + int((ids != tokenizer.pad_token_id).sum())
         if done % 50 == 0:
             speed = tokens / (time.monotonic() - started)
             sys.stdout.write(f"{seconds:6.0f} s  step {done}  tokens {tokens:,}  {speed:,.0f}/s  loss {loss:.3f}\n")
             sys.stdout.flush()
+    return {"seed": SEED, "steps": done, "tokens": tokens, "seconds": round(time.monotonic() - started)}
+
+
+def save(out: Path, model: LlamaForCausalLM, tokenizer: "PreTrainedTokenizerFast", facts: Mapping[str, int]) -> None:
+    """Write the model in bf16, its tokenizer, and what was done."""
     model.bfloat16().save_pretrained(out)
     save_tokenizer(tokenizer, out)
-    facts = {"seed": SEED, "steps": done, "tokens": tokens, "seconds": round(time.monotonic() - started)}
     (out / "training.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
@@ -117,11 +136,11 @@ def _optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
     return [muon, torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)]
 
 
-def _rate(progress: float) -> float:
-    """Up in a line, then down along a cosine."""
+def _share(progress: float) -> float:
+    """Of the highest learning rate: up in a line, then down along a cosine."""
     if progress < WARM_UP:
-        return RATE * max(progress / WARM_UP, 0.02)
-    return RATE * (0.02 + 0.98 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2)
+        return max(progress / WARM_UP, 0.02)
+    return 0.02 + 0.98 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
 
 
 def _step(model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
@@ -146,7 +165,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
-    train(arguments.out, minutes=arguments.minutes, steps=arguments.steps)
+    train(arguments.out, Schedule(arguments.minutes, arguments.steps))
 
 
 if __name__ == "__main__":

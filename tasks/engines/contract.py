@@ -13,12 +13,34 @@ from pydantic import Field
 from schemas.base import ConfigBase
 
 
+class ToolCall(NamedTuple):
+    """A function that the model wants called."""
+
+    name: str
+    arguments: str
+    """JSON as the model wrote it: an object, if it is right."""
+    call_id: str = ""
+
+
 class Message(NamedTuple):
     """One turn of a conversation."""
 
     role: str
-    """`system`, `user` or `assistant`."""
+    """`system`, `user`, `assistant`, or `tool` for the result of a call."""
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the assistant wants called; the results follow in this order."""
+    name: str = ""
+    """Of the tool whose result this is."""
+    call_id: str = ""
+    """Of the call whose result this is."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All that it says, for ids; of a turn without tools these are its role and its content."""
+        called = (part for call in self.tool_calls for part in call)
+        told = (self.name, self.call_id) if self.name or self.call_id else ()
+        return (self.role, self.content, *called, *told)
 
 
 class Sampling(ConfigBase):
@@ -41,6 +63,8 @@ class Request(NamedTuple):
     """How the reply begins; the model goes on from exactly there."""
     json_schema: str | None = None
     """What the reply has to be: `vllm` and `openai` hold the model to it, `transformers` samples freely."""
+    tools: tuple[str, ...] = ()
+    """Functions that the model may call, each as JSON in OpenAI's form: {type: function, function: {name, …}}."""
 
 
 class Finish(StrEnum):
@@ -70,6 +94,10 @@ class Completion(NamedTuple):
     """Why, where nothing was sampled; without secrets."""
     stopped: str | None = None
     """The stop text that ended it; None where none did, empty where a server does not say whether one did."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the model wants called, of a request with tools; `text` is what it said before that."""
+    call_fault: str = ""
+    """What is wrong with a call that cannot be read; `text` is then all that the model wrote."""
 
 
 class Graded(NamedTuple):

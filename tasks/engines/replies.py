@@ -1,9 +1,10 @@
 """What a server's reply says, whether to `/completions` or to `/chat/completions`."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tasks.engines.contract import Completion, Finish
+from tasks.engines.contract import Completion, Finish, ToolCall
 from tasks.engines.faults import GarbledReplyError
 
 _FINISH: Final = {"length": Finish.LENGTH, "content_filter": Finish.REFUSED}
@@ -18,9 +19,9 @@ def read_reply(reply: Any, request_id: str) -> Completion:
     """
     match reply:
         case {"choices": [{"message": dict(message), **choice}, *_]}:
-            text, detail = _said(message)
+            (text, detail), calls = _said(message), _calls(message)
         case {"choices": [{"text": str(text), **choice}, *_]}:
-            detail = ""
+            detail, calls = "", ()
         case _:
             raise GarbledReplyError(f"the reply holds no choice: {str(reply)[:200]!r}")
     reason = choice.get("finish_reason")
@@ -30,7 +31,7 @@ def read_reply(reply: Any, request_id: str) -> Completion:
     if finish is Finish.REFUSED:
         return Completion(request_id, "", finish, None, None, detail or f"finish_reason {reason}")
     read, taken = (_usage(reply, name) for name in ("prompt_tokens", "completion_tokens"))
-    return Completion(request_id, text, finish, read, taken, stopped=_stopped(choice))
+    return Completion(request_id, text, finish, read, taken, stopped=_stopped(choice), tool_calls=calls)
 
 
 def _stopped(choice: Mapping[Any, Any]) -> str | None:
@@ -46,6 +47,20 @@ def _said(message: Mapping[str, Any]) -> tuple[str, str]:
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise GarbledReplyError(f"the reply's message is no text: {str(message)[:200]!r}")
     return f"<think>\n{reasoning}\n</think>\n{text}" if reasoning else text, str(message.get("refusal") or "")
+
+
+def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """What the model wants called, by a server that tells that apart."""
+    calls = []
+    for told in message.get("tool_calls") or ():
+        match told:
+            case {"function": {"name": str(name), "arguments": str(arguments)}}:
+                calls.append(ToolCall(name, arguments, str(told.get("id") or "")))
+            case {"function": {"name": str(name), "arguments": dict(arguments)}}:
+                calls.append(ToolCall(name, json.dumps(arguments, ensure_ascii=False), str(told.get("id") or "")))
+            case _:
+                raise GarbledReplyError(f"the reply's tool call is none: {str(told)[:200]!r}")
+    return tuple(calls)
 
 
 def _usage(reply: Any, name: str) -> int | None:

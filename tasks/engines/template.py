@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.errors import EngineError
-from tasks.engines.contract import Message
+from tasks.engines.contract import Message, ToolCall
 from tasks.engines.revision import folder_of
+from tasks.engines.tool_calls import arguments_of
 from tasks.text.thinking import OPEN_THINK
 
 if TYPE_CHECKING:
@@ -47,16 +49,18 @@ class Template:
         """16 hex digits of the SHA-256 of the template's source."""
         return hashlib.sha256(self._source.encode()).hexdigest()[:16]
 
-    def text(self, messages: tuple[Message, ...], prefix: str) -> str:
+    def text(self, messages: tuple[Message, ...], prefix: str, tools: tuple[str, ...] = ()) -> str:
         """The messages up to where the assistant's turn begins, then exactly `prefix`.
 
         A template that opens the thinking itself (DeepSeek-R1's distilled ones) leaves that to a prefix that does too.
 
         Raises:
-            UnrenderableError: the template turns the messages down.
+            UnrenderableError: the template turns the messages down, or has no place for tools.
         """
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        asked = self.conversation(turns, reply_next=True)
+        turns = [turn_of(message) for message in messages]
+        asked = self.conversation(turns, reply_next=True, tools=[json.loads(one) for one in tools])
+        if tools and asked == self.conversation(turns, reply_next=True):
+            raise UnrenderableError("the chat template has no place for tools")
         if prefix.startswith(OPEN_THINK) and asked.rstrip().endswith(OPEN_THINK):
             asked = asked.rstrip().removesuffix(OPEN_THINK)
         text = asked + prefix
@@ -65,31 +69,35 @@ class Template:
             raise UnrenderableError("the messages or the prefix hold half of a surrogate pair")
         return text
 
-    def conversation(self, turns: list[dict[str, str]], *, reply_next: bool) -> str:
-        """Turns of `role` and `content`; with `reply_next` up to where the assistant's turn begins.
+    def conversation(
+        self, turns: Sequence[Mapping[str, Any]], *, reply_next: bool, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> str:
+        """Turns as `turn_of` gives them; with `reply_next` up to where the assistant's turn begins.
 
         Raises:
             UnrenderableError: the template turns them down.
         """
         from jinja2 import TemplateError
 
+        render: Any = self.tokenizer.apply_chat_template
+        offered = [dict(one) for one in tools] or None
         try:
-            rendered = self.tokenizer.apply_chat_template(
-                turns, chat_template=self._source, tokenize=False, add_generation_prompt=reply_next
+            rendered = render(
+                list(turns), tools=offered, chat_template=self._source, tokenize=False, add_generation_prompt=reply_next
             )
         except (TemplateError, TypeError, ValueError) as exc:
             raise UnrenderableError(f"the chat template turns the messages down: {exc}") from exc
         return str(rendered)
 
-    async def prompt_aside(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
+    async def prompt_aside(self, messages: tuple[Message, ...], prefix: str, tools: tuple[str, ...] = ()) -> Prompt:
         """As `prompt`, but a long one is tokenized beside the event loop.
 
         Raises:
             UnrenderableError: the template turns the messages down, or the tokens do not end in exactly the prefix.
         """
         if len(prefix) + sum(len(message.content) for message in messages) > _LONG:
-            return await asyncio.to_thread(self.prompt, messages, prefix)
-        return self.prompt(messages, prefix)
+            return await asyncio.to_thread(self.prompt, messages, prefix, tools)
+        return self.prompt(messages, prefix, tools)
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered text; nothing is put before it."""
@@ -106,8 +114,8 @@ class Template:
         backend.no_padding()
         return [len(one) for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def _prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
-        text = self.text(messages, prefix)
+    def _prompt(self, messages: tuple[Message, ...], prefix: str, tools: tuple[str, ...] = ()) -> Prompt:
+        text = self.text(messages, prefix, tools)
         ids = self.tokens(text)
         if prefix:
             self._check(ids, prefix)
@@ -127,6 +135,21 @@ class Template:
                 f"the model's tokenizer does not keep the text to go on from: up to its character {len(asked)} the "
                 f"model would read {kept[-_SHOWN:]!a}, not {asked[-_SHOWN:]!a}"
             )
+
+
+def turn_of(message: Message) -> dict[str, Any]:
+    """A message as chat templates read it: `role`, `content`, and what else it has; arguments are no text there."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [_call(call) for call in message.tool_calls]
+    told = {"name": message.name, "tool_call_id": message.call_id}
+    return turn | {key: value for key, value in told.items() if value}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    arguments = arguments_of(call)
+    function = {"name": call.name, "arguments": call.arguments if arguments is None else arguments}
+    return ({"id": call.call_id} if call.call_id else {}) | {"type": "function", "function": function}
 
 
 def load_template(model: str, revision: str | None = None, chat_template: str | None = None) -> Template:

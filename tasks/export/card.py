@@ -9,6 +9,7 @@ import yaml
 from schemas.refs import Manifest
 from schemas.summary import Summary
 from tasks import report
+from tasks.terms import concerns
 
 
 class CardFacts(NamedTuple):
@@ -34,6 +35,7 @@ def card(facts: CardFacts) -> str:
         f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
         f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
         _tokens(summary),
+        f"## What came from where\n\n{report.mixture(summary.mixture)}" if summary.mixture else "",
         f"## What was dropped, and why\n\n![The funnel](funnel.png)\n\n{report.funnel(summary)}",
         f"## Verdicts\n\n{report.verdicts(summary)}",
         _pass_rates(summary),
@@ -162,5 +164,7 @@ def _sources(facts: CardFacts) -> str:
     read = {(stage.stage.name, *source): None for stage in facts.stages for source in stage.stage.sources.items()}
     digests = report.table(["read by", "source", "digest"], [(*source, digest[:16]) for *source, digest in read])
     licenses = report.table(["source", "licence"], facts.licenses.items()) if facts.licenses else ""
+    wary = concerns(facts.licenses, facts.license) if facts.summary.mixture else []
+    doubts = "\n".join(f"- {one}" for one in wary)
     told = "`lineage.json` holds every stage's settings, inputs, versions and counts."
-    return "\n\n".join(section for section in ("## Sources", digests, licenses, told) if section)
+    return "\n\n".join(section for section in ("## Sources", digests, licenses, doubts, told) if section)

@@ -11,7 +11,9 @@ from schemas.refs import Part, ReleaseManifest, ReleasePart, Stage, Tables
 from tasks import plugins
 from tasks.alive import alive
 from tasks.export import published
+from tasks.export.dialogues import without_tools
 from tasks.export.published import Files
+from tasks.export.repeats import READ, repeated
 from tasks.export.selection import Exporter, Selection
 from tasks.export.split import Splitting, part_of
 from tasks.export.tokens import Tokenizer, with_tokens
@@ -30,6 +32,7 @@ _MADE_OF: Final = (
     "dropped",
     "judgement_pairs",
     "rewrites",
+    "mixture",
 )
 _STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
 
@@ -106,7 +109,8 @@ def put(lake: Lake, folder: str, one: Format, part_rows: int) -> Files:
     """Write a format's files, of up to so many rows each: at least one, which may have none."""
     lake.storage.sweep(folder)
     sound = sound_parts(lake.storage, folder)
-    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", one.exporter.columns.empty_table())]
+    none = pa.Table.from_batches([], one.exporter.columns)
+    pieces = [piece for piece in one.pieces if piece.row_count] or [Piece("", none)]
     made: list[ReleasePart] = []
     for piece in pieces:
         if isinstance(piece.content, Files):
@@ -137,7 +141,9 @@ def _piece(exporter: Exporter, stage: Stage, one: "_Selected", old: Files | None
     same = old._replace(parts=tuple(part for part in old.parts if part.key == key)) if old else None
     if same and same.parts and intact(same.storage, same.folder, same.parts):
         return Piece(key, same)
-    return Piece(key, exporter.rows(one.selection(stage.config["split"])))
+    selection = one.selection(stage.config["split"])
+    rows = exporter.rows(selection if exporter.tools else without_tools(selection))
+    return Piece(key, repeated(rows, exporter.id_column, selection))
 
 
 class _Selected:
@@ -166,7 +172,14 @@ class _Selected:
             judgements=lake.rows(tables, "judgements", ["judgement_id", "messages", "reply"]),
             judgement_pairs=lake.rows(tables, "judgement_pairs"),
             rewrites=lake.rows(tables, "rewrites"),
+            mixture=taken_of(lake, tables),
         )
+
+
+def taken_of(lake: Lake, tables: Tables) -> pa.Table:
+    """Of a mixture the traces that it takes (READ of tasks/export/repeats.py)."""
+    mixture = lake.rows(tables, "mixture", READ)
+    return mixture.filter(pc.greater(mixture["repeats"], pa.scalar(0)))
 
 
 def _of_steps(verdicts: pa.Table) -> pa.Table:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from pydantic import ValidationError
 
@@ -31,7 +32,7 @@ class Files(NamedTuple):
         """Their rows, but for the files with one of these keys."""
         chosen = [part for part in self.parts if part.key not in without]
         found = self.storage.dataset({f"{self.folder}/{part.name}": part.bytes for part in chosen or self.parts[:1]})
-        return found if chosen else ds.dataset(found.schema.empty_table())
+        return found if chosen else ds.dataset(pa.Table.from_batches([], found.schema))
 
 
 def files(storage: Storage, release: ReleaseManifest, path: str) -> Files | None:

@@ -21,8 +21,9 @@ from tasks.export import published
 from tasks.export.beside import beside, lengths
 from tasks.export.card import CardFacts, card
 from tasks.export.diff import between
-from tasks.export.pieces import PACKAGE, VERSION, Format, Making, decided_by, formats, put
+from tasks.export.pieces import PACKAGE, VERSION, Format, Making, decided_by, formats, put, taken_of
 from tasks.export.published import Files
+from tasks.export.repeats import by_release
 from tasks.export.split import Splitting
 from tasks.export.tokens import Tokenizer
 from tasks.lake import Lake, tool_versions
@@ -104,7 +105,8 @@ def _why(summary: Summary) -> str:
     unpaired = [f"{reason}: {count:,}" for reason, count in (summary.no_pairs | summary.refused_pairs).items()]
     told = {"dropped": lost, "no pairs": unpaired}
     return (
-        "; ".join(f"{what}: {', '.join(those)}" for what, those in told.items() if those) or "no row fits the formats"
+        "; ".join(f"{what}: {', '.join(those)}" for what, those in told.items() if those)
+        or "no row fits the formats; traces that used tools fit sft_tools, dpo_tools and llamafactory_tools"
     )
 
 
@@ -133,7 +135,7 @@ def _write(lake: Lake, plan: Plan, made: Sequence[Format]) -> ReleaseManifest:
     digests = beside(lake.storage, folder, made, files)
     diff = _diff(lake, plan, made, files, claim.previous)
     counted = {"exported": {one.path: one.row_count for one in made}, "tokens_by_column": lengths(made, files)}
-    summary = plan.summary.model_copy(update=counted)
+    summary = plan.summary.model_copy(update=counted | _from_releases(lake, plan, files))
     stages = lineage(lake, plan.tables)
     facts = CardFacts(
         name=plan.name,
@@ -166,9 +168,19 @@ def _write(lake: Lake, plan: Plan, made: Sequence[Format]) -> ReleaseManifest:
         summary=summary,
         tools=tool_versions(),
         created=datetime.now(UTC),
+        license=plan.config.license,
+        licenses=dict(plan.licenses),
     )
     lake.storage.write(f"{folder}/manifest.json", manifest.model_dump_json(indent=2).encode())
     return manifest
+
+
+def _from_releases(lake: Lake, plan: Plan, files: Mapping[str, Files]) -> dict[str, Any]:
+    """Of a mixture how many exported rows come from each release."""
+    if plan.summary.mixture is None:
+        return {}
+    exported = by_release(files, taken_of(lake, plan.tables))
+    return {"mixture": plan.summary.mixture.model_copy(update={"exported": exported})}
 
 
 def _diff(lake: Lake, plan: Plan, made: Sequence[Format], files: Mapping[str, Files], previous: str | None) -> pa.Table:

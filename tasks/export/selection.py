@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS, REWRITES
+from schemas.tables import JUDGEMENT_PAIRS, JUDGEMENTS, MIXTURE, REWRITES
 
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"
@@ -32,6 +32,8 @@ class Selection(NamedTuple):
     judgement_pairs: pa.Table = JUDGEMENT_PAIRS.empty_table()
     rewrites: pa.Table = REWRITES.empty_table()
     """What people wrote for wrong steps, a row for each continuation."""
+    mixture: pa.Table = MIXTURE.empty_table()
+    """Of a mixture, the traces that are taken: how often each is exported (`repeats`)."""
 
 
 def _nothing(_rows: Mapping[str, int], /) -> Mapping[str, bytes]:
@@ -53,3 +55,5 @@ class Exporter(NamedTuple):
     """Other files of the format's folder by name, from the number of rows by split."""
     lines: bool = False
     """Whether trainers read this format as JSON lines: then each split is written so, too."""
+    tools: bool = False
+    """Whether it has a place for traces that used tools; the others are not given any."""

@@ -16,7 +16,7 @@ from tasks.text.thinking import CLOSE_THINK, OPEN_THINK
 SAID: Final = pa.struct([pa.field("from", pa.string()), pa.field("value", pa.string())])
 CONVERSATION: Final = pa.list_(SAID)
 
-_NAMES: Final = {"system": "system", "user": "human", "assistant": "gpt"}
+NAMES: Final = {"system": "system", "user": "human", "assistant": "gpt"}
 _TAGS: Final = {
     "role_tag": "from",
     "content_tag": "value",
@@ -31,7 +31,7 @@ _TAGS: Final = {
 
 def turns(*said: Turn) -> "pa.ChunkedArray[Any]":
     """The turns side by side (CONVERSATION)."""
-    found: Any = conversations(*(turn._replace(role=_NAMES[turn.role]) for turn in said))
+    found: Any = conversations(*(turn._replace(role=NAMES[turn.role]) for turn in said))
     lists = [pa.ListArray.from_arrays(chunk.offsets, _renamed(chunk.values)) for chunk in found.chunks]
     return pa.chunked_array(lists)
 
@@ -39,7 +39,7 @@ def turns(*said: Turn) -> "pa.ChunkedArray[Any]":
 def single(said: Turn) -> "pa.ChunkedArray[Any]":
     """One turn a row, by itself (SAID)."""
     found: Any = conversations(said)
-    return pa.chunked_array([_renamed(chunk.values, _NAMES[said.role]) for chunk in found.chunks])
+    return pa.chunked_array([_renamed(chunk.values, NAMES[said.role]) for chunk in found.chunks])
 
 
 def thinking(texts: pa.LargeStringArray) -> pa.LargeStringArray:

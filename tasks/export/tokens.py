@@ -7,9 +7,10 @@ are.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +22,15 @@ from schemas.errors import EngineError, RecipeError
 from schemas.summary import TokenLengths
 from tasks.engines.revision import folder_of, revision_of
 from tasks.engines.template import Template, UnrenderableError, load_template
+from tasks.export.dialogues import TOOLS
 from tasks.export.selection import Exporter, Selection
 
 SUFFIX: Final = "_tokens"
 _PROMPT: Final = "prompt"
 _BATCH: Final = 4_096
 
-Turns = list[dict[str, str]]
+Turns = list[Any]
+"""Messages, or each as JSON."""
 
 
 class Tokenizer:
@@ -91,8 +94,11 @@ def with_tokens(exporter: Exporter, tokenizer: Tokenizer) -> Exporter:
 def count(table: pa.Table, texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, list[int | None]]:
     """The tokens of these columns of messages ({role, content}) or strings, row by row."""
     found: dict[str, list[int | None]] = {name: [] for name in texts}
-    for batch in table.select(list(texts)).to_batches(max_chunksize=_BATCH):
-        for name, lengths in _of_batch(batch.to_pydict(), tokenizer).items():
+    offered = [TOOLS] if TOOLS in table.column_names else []
+    for batch in table.select([*texts, *offered]).to_batches(max_chunksize=_BATCH):
+        columns = batch.to_pydict()
+        tools = columns.pop(TOOLS, None) or [""] * batch.num_rows
+        for name, lengths in _of_batch(columns, tools, tokenizer).items():
             found[name] += lengths
     return found
 
@@ -112,36 +118,39 @@ def token_lengths(name: str, tokens: pa.Table) -> Iterator[TokenLengths]:
             )
 
 
-def _of_batch(columns: dict[str, list[Any]], tokenizer: Tokenizer) -> dict[str, list[int | None]]:
+def _of_batch(columns: dict[str, list[Any]], tools: list[str], tokenizer: Tokenizer) -> dict[str, list[int | None]]:
     prompts = columns.get(_PROMPT, [])
     conversational = any(isinstance(one, list) for one in prompts)
-    before = _lengths([_prompt(one, tokenizer) for one in prompts], tokenizer)
+    some = [_tools(one) for one in tools]
+    asked = [_rendered(one, kit, tokenizer, reply_next=True) for one, kit in zip(prompts, some, strict=False)]
+    before = _lengths(asked, tokenizer)
     found = {}
     for name, values in columns.items():
         if name == _PROMPT:
             lengths = before
         elif conversational:
-            both = [_whole([*prompt, *(turns or [])], tokenizer) for prompt, turns in zip(prompts, values, strict=True)]
-            lengths = np.maximum(_lengths(both, tokenizer) - before, 0)
+            both = [[*prompt, *(turns or [])] for prompt, turns in zip(prompts, values, strict=True)]
+            whole = [_rendered(one, kit, tokenizer, reply_next=False) for one, kit in zip(both, some, strict=True)]
+            lengths = np.maximum(_lengths(whole, tokenizer) - before, 0)
         else:
-            lengths = _lengths([_whole(one, tokenizer) for one in values], tokenizer)
+            whole = [_rendered(one, kit, tokenizer, reply_next=False) for one, kit in zip(values, some, strict=True)]
+            lengths = _lengths(whole, tokenizer)
         found[name] = [None if one is None else size for one, size in zip(values, lengths.tolist(), strict=True)]
     return found
 
 
-def _prompt(turns: Turns | str | None, tokenizer: Tokenizer) -> str:
-    return _rendered(turns, tokenizer, reply_next=True)
+@lru_cache
+def _tools(text: str) -> list[Any]:
+    found: list[Any] = json.loads(text) if text else []
+    return found
 
 
-def _whole(turns: Turns | str | None, tokenizer: Tokenizer) -> str:
-    return _rendered(turns, tokenizer, reply_next=False)
-
-
-def _rendered(turns: Turns | str | None, tokenizer: Tokenizer, *, reply_next: bool) -> str:
+def _rendered(turns: Turns | str | None, tools: list[Any], tokenizer: Tokenizer, *, reply_next: bool) -> str:
     if not isinstance(turns, list):
         return turns or ""
+    said = [json.loads(one) if isinstance(one, str) else one for one in turns]
     try:
-        return tokenizer.template.conversation(turns, reply_next=reply_next)
+        return tokenizer.template.conversation(said, reply_next=reply_next, tools=tools)
     except UnrenderableError as exc:
         raise RecipeError(
             f"export.tokenizer: {tokenizer.identity['model']}: {exc}; name another model, or leave out what its "

@@ -80,10 +80,8 @@ class Branch:
         self.detail = reply.detail
         self.origin = origin
         """The branch it goes on from, or is another version of."""
-        before = origin.tokens if origin and self.text.startswith(origin.text) else 0
-        own = reply.completion_tokens
-        self.tokens: int | None = None if own is None or before is None else before + own
-        """Of the whole text."""
+        self.tokens = reply.completion_tokens
+        """Of the whole text; None where that is not known."""
         self.fork = 0
         """The first of its steps that its origin does not have."""
         self.seed = 0
@@ -99,6 +97,12 @@ class Branch:
         self.note: str | None = None
         self.conversation: str | None = None
         """JSON, of a branch that used tools."""
+
+    def leave(self, why: str) -> None:
+        """It is no trace by itself, though its model ended it: it stays in the tree, marked."""
+        self.note = why
+        if self.whole:
+            self.finish = Finish.STEP
 
     @property
     def whole(self) -> bool:

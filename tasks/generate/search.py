@@ -5,7 +5,7 @@ coroutine anew comes to where it was, by the same path.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from schemas.base import ConfigBase
 from schemas.errors import TracemillError
 from schemas.tables import Status
 from tasks.engines.contract import Completion, Finish, Graded, Grading, Message, Request, Sampling
+from tasks.engines.tool_calls import with_calls_written
 from tasks.generate.contract import Accepts, Asked, Branch, BrokenOffError, Emit, Problem, Reply, Told
 from tasks.ids import content_id
 from tasks.text.steps import split_steps
@@ -22,6 +23,7 @@ SAMPLE: Final = "sample"
 """The kind of completion that is also a trace, and a sample like any other."""
 _BRANCH: Final = "branch"
 _REWARD: Final = "reward"
+_TURN: Final = "turn"
 T = TypeVar("T")
 
 
@@ -46,7 +48,10 @@ class Way(NamedTuple):
     kind: str = _BRANCH
     """What the completion is called."""
     keep_end: bool = True
-    """Whether the text that ends the step is part of it."""
+    """Whether the text that ends the step is part of it; one that is not only stops the model, and steps are cut as in
+    any text."""
+    instead: bool = False
+    """Whether the new branch takes the place of the one that it goes on from, of which nothing else comes."""
     most: int | None = None
     """Tokens at most, whatever the sampler and the step say."""
 
@@ -107,16 +112,30 @@ class Search:
         plain = branch is self.root and way._replace(kind=_BRANCH) == Way()
         request = Request(name, way.messages or self.messages, sampling, branch.text + way.begin)
         reply = await self._reply(SAMPLE if plain else way.kind, self.place.model, request, way)
-        text = branch.text + way.begin + reply.text
-        cuts = (*branch.cuts, *_cuts(len(branch.text), text, way.step))
-        grown = Branch(key, text, cuts, reply, way.version_of or (None if branch is self.root else branch))
-        grown.seed, grown.plain, grown.fork = sampling.seed or 0, plain, len(branch.cuts)
-        self.branches[key] = grown
+        grown = self._grown(branch, key, reply, way)
+        grown.seed, grown.plain = sampling.seed or 0, plain
         return grown
 
     async def grow_each(self, branches: Iterable[tuple[Branch, int | str]], way: Way = Way()) -> list[Branch]:  # noqa: B008 - a tuple
         """Several at once, all in flight together."""
         return await together(self.grow(branch, number, way) for branch, number in branches)
+
+    def write(self, branch: Branch, number: int | str, text: str, finish: Finish, way: Way = Way()) -> Branch:  # noqa: B008 - a tuple
+        """Go on from a branch with a text that is not sampled: a step from a list, what a program printed."""
+        key = f"{branch.key}.{number}" if branch.key else str(number)
+        tokens = None if branch is self.root else 0
+        grown = self._grown(branch, key, Reply(text, finish, branch.prompt_tokens, tokens), way)
+        grown.seed = branch.seed
+        return grown
+
+    async def keep(self, kind: str, branch: Branch, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """What comes of work that is no model's, such as running a branch's program: stored, and not done twice."""
+        name = content_id(self.place.sample_id, kind, branch.key)
+        known = self._tools.replies.get(name)
+        if known is None:
+            known = await work()
+            self._store(name, kind, self.place.model, self.sampling, known)
+        return known
 
     async def ask(
         self, kind: str, messages: tuple[Message, ...], number: int = 0, model: str | None = None, **sampling: object
@@ -132,6 +151,14 @@ class Search:
         if reply.finish in (Finish.OVERFLOW, Finish.REFUSED):
             raise BrokenOffError(f"{kind}: {reply.detail or reply.finish}")
         return reply.text
+
+    async def turn(self, number: int, asked: Request, most: int) -> Reply:
+        """One turn of a conversation, in `most` tokens; calls of tools stand in the reply's text, in Hermes's form."""
+        said = (part for one in asked.messages for part in one.said)
+        name = content_id(self.place.sample_id, _TURN, number, *said)
+        sampling = self.sampling.model_copy(update={"max_tokens": most, "seed": self.place.seed_of(name)})
+        request = asked._replace(request_id=name, sampling=sampling)
+        return await self._reply(_TURN, self.place.model, request, Way())
 
     async def tell(self, branches: Sequence[Branch]) -> list[Told]:
         """Where whole branches stand, as the recipe's verifiers say; one that breaks says `error`.
@@ -165,7 +192,26 @@ class Search:
 
     def choose(self, branch: Branch, note: str) -> None:
         """Say what the search came to, and why."""
+        self.branches.setdefault(branch.key, branch)  # One that had no tokens left to grow is none of them.
         self.chosen, self.note = branch, note
+
+    def _grown(self, branch: Branch, key: str, reply: Reply, way: Way) -> Branch:
+        """The branch that a reply makes of the one that it goes on from."""
+        text = branch.text + way.begin + reply.text
+        base = branch.cuts[: branch.fork] if way.instead else branch.cuts
+        start = next(iter(branch.cuts[len(base) :]), len(branch.text))
+        origin = branch.origin if way.instead else None if branch is self.root else branch
+        # A sample at once is cut with all others, when it is stored.
+        cuts = () if self._once else (*base, *_cuts(start, text, way.step if way.keep_end else None))
+        grown = Branch(key, text, cuts, reply, way.version_of or origin)
+        own = reply.completion_tokens
+        grown.tokens = None if own is None or branch.tokens is None else branch.tokens + own
+        grown.fork = len(base)
+        if way.instead and branch is not self.root:
+            grown.prompt_tokens = branch.prompt_tokens
+            self.branches.pop(branch.key, None)
+        self.branches[key] = grown
+        return grown
 
     def _limited(self, branch: Branch, way: Way) -> Sampling | None:
         """How a branch is gone on with; None where it has no tokens left."""
@@ -190,7 +236,7 @@ class Search:
     async def _ended(self, request: Request, done: Completion, way: Way) -> tuple[str, Finish]:
         """The text with the end of its step, if that is what ended it."""
         if way.step is None or done.finish is not Finish.STOP or done.stopped is None:
-            return done.text, done.finish
+            return with_calls_written(done), done.finish
         stepped = done.text + (way.step.end if way.keep_end else "")
         if done.stopped:
             return (stepped, Finish.STEP) if done.stopped == way.step.end else (done.text, done.finish)

@@ -93,7 +93,7 @@ def _judgement(judge: Judge, identity: Identity, asked: Asked, replies: Replies)
         reply=heard.reply,
         model=identity.model,
         completion_id=completion_id,
-        messages=[one._asdict() for one in asked.case.messages] if judge.judged else None,
+        messages=[{"role": one.role, "content": one.content} for one in asked.case.messages] if judge.judged else None,
     )
 
 

@@ -66,7 +66,7 @@ def _request(judge: Judge, identity: Identity, number: int, messages: tuple[Mess
     config = judge.config
     schema = _schema(judge.kind.reply) if config.constrain else None
     settings = config.sampling.model_dump_json()
-    turns = [part for message in messages for part in message]
+    turns = [part for message in messages for part in message.said]
     name = content_id("judge", identity.model, identity.revision, settings, schema, number, *turns)
     sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})
     return Request(name, messages, sampling, json_schema=schema)

@@ -16,7 +16,7 @@ from tasks.score.config import ScoreConfig
 
 STAGE: Final = "score"
 ASKED: Final = ["problem_id", "domain", "question", "reference", "tests", "constraints"]
-CONTINUED: Final = ["trace_id", "problem_id", "text", "step_offsets", "source"]
+CONTINUED: Final = ["trace_id", "problem_id", "text", "step_offsets", "source", "conversation"]
 _REFERENCES: Final = ("reference", "tests", "constraints")
 
 
@@ -46,7 +46,7 @@ class Case(NamedTuple):
 def cases(
     problems: pa.Table, traces: pa.Table, standings: pa.Table, config: ScoreConfig, prompts: Mapping[str, Prompting]
 ) -> list[Case]:
-    """The traces (CONTINUED) that the settings choose, by problem and id.
+    """The traces (CONTINUED) that the settings choose, by problem and id; none that used tools.
 
     Args:
         problems: ASKED, with references; traces of others, and of those with nothing to check against, are left out.
@@ -65,6 +65,8 @@ def cases(
         status = stands.get(row["trace_id"])
         if problem is None or status not in config.statuses or not row["step_offsets"]:
             continue
+        if row["conversation"] is not None:  # going on from its text, a model would make results of tools up
+            continue
         taken[row["problem_id"]] += 1
         if config.per_problem is None or taken[row["problem_id"]] <= config.per_problem:
             turns = messages(problem["domain"], problem["question"], prompts.get(row["source"], config))
@@ -79,7 +81,7 @@ def questions(case: Case, step: int, config: ScoreConfig, identity: Identity) ->
     Their ids follow from what is asked alone: traces that begin alike share their continuations.
     """
     prefix, settings = case.prefix(step), config.sampling.model_dump_json(exclude={"seed"})
-    turns = [part for message in case.messages for part in message]
+    turns = [part for message in case.messages for part in message.said]
     for number in range(config.k):
         name = content_id(STAGE, identity.model, identity.revision, settings, number, prefix, *turns)
         sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})

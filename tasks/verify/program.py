@@ -1,7 +1,6 @@
 """A program that a model wrote for a problem is run; what it prints last bears witness to the answer.
 
-PAL: Gao et al. 2022, arXiv 2211.10435. Programs run in the sandbox (`tasks.sandbox`) with Python's standard library,
-without input.
+PAL: Gao et al. 2022, arXiv 2211.10435. Programs run in the sandbox (`tasks.sandbox.program`).
 """
 
 import os
@@ -18,31 +17,14 @@ from schemas.tables import WITNESSES
 from tasks.asking import Question
 from tasks.engines.contract import Identity, Message, Request, Sampling
 from tasks.ids import content_id
-from tasks.sandbox.messages import Job, Limits
-from tasks.sandbox.sandbox import Isolation, shared
+from tasks.sandbox.program import ProgramConfig, Ran, run_program
+from tasks.text.source import program_in
 from tasks.verify.contract import lacks_reference, views_of
-from tasks.verify.source import program_in
 
 PROMPT: Final = "Write a Python program that prints the answer. {question}"
 WITNESS: Final = "program"
 PROGRAMS: Final = "programs"
 """The stage that has them written."""
-
-_LINE_MAX: Final = 1_000
-"""Characters; a longer line is no answer."""
-
-
-class ProgramConfig(ConfigBase):
-    """What each program may use."""
-
-    deadline_s: float = Field(default=5.0, gt=0, description="for one program, by the wall clock")
-    memory_mb: int = Field(default=512, ge=64, description="address space of one program")
-    output_bytes: int = Field(default=65_536, ge=1, description="a program that prints more is ended")
-    processes: int | None = Field(default=None, ge=1, description="programs at once; one per core unless set")
-    isolation: Isolation = Field(
-        default=Isolation.REQUIRED,
-        description="best_effort runs programs where the kernel permits no full isolation, as in a plain container",
-    )
 
 
 class WitnessConfig(ConfigBase):
@@ -60,13 +42,6 @@ class Written(NamedTuple):
     text: str
     model: str | None = None
     completion_tokens: int | None = None
-
-
-class Ran(NamedTuple):
-    """The last line that a program printed, or the reason why there is none."""
-
-    answer: str | None
-    reason: str = ""
 
 
 def program_messages(problem: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -99,25 +74,5 @@ def witness(written: Iterable[Written], config: ProgramConfig | None = None) -> 
     records: list[dict[str, object]] = []
     for one, program in zip(texts, programs, strict=True):
         result = Ran(None, "no program in the text") if program is None else ran[program]
-        records.append(one._asdict() | result._asdict() | {"witness": WITNESS})
+        records.append(one._asdict() | {"answer": result.answer, "reason": result.reason, "witness": WITNESS})
     return rows(records, WITNESSES, at="verify")
-
-
-def run_program(source: str, config: ProgramConfig | None = None) -> Ran:
-    """Run one program as the module describes; it has to end by itself, with status 0.
-
-    Raises:
-        RecipeError: programs cannot be isolated here, and have to be.
-        WorkerError: the sandbox does not work.
-    """
-    config = config or ProgramConfig()
-    limits = Limits(config.deadline_s, config.memory_mb, output_bytes=config.output_bytes)
-    (ended,) = shared(config.isolation).run(Job(source.encode("utf-8", "replace"), limits=limits))
-    if ended.fault or ended.code:
-        return Ran(None, ended.why())
-    lines = [line.strip() for line in ended.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-    if not lines:
-        return Ran(None, "it printed nothing")
-    if len(lines[-1]) > _LINE_MAX:
-        return Ran(None, f"its last line has more than {_LINE_MAX} characters")
-    return Ran(lines[-1])

@@ -1,5 +1,6 @@
 """A server that speaks OpenAI's protocol, with the bundled model behind it; and what exporters are given."""
 
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -43,12 +44,25 @@ class _Served:
         return await self._reply(body, body["prompt"], lambda text: {"text": text})
 
     async def chat(self, body: dict[str, Any]) -> Any:
+        if body.get("tools"):
+            return self._called(body)
         turns = [Message(**turn) for turn in body["messages"]]
         if not turns:
             return _error(400, "messages: too short")
         prefix = turns.pop().content if body.get("continue_final_message") else ""
         prompt = self._template.text(tuple(turns), prefix)
         return await self._reply(body, prompt, lambda text: {"message": {"role": "assistant", "content": text}})
+
+    def _called(self, body: dict[str, Any]) -> Any:
+        """A call of the first tool, until there is a result; then the result is the answer."""
+        last, usage = body["messages"][-1], {"prompt_tokens": 9, "completion_tokens": 3}
+        if last["role"] == "tool":
+            said = {"role": "assistant", "content": f"It is {last['content']}."}
+            return {"choices": [{"message": said, "finish_reason": "stop"}], "usage": usage}
+        function = {"name": body["tools"][0]["function"]["name"], "arguments": '{"expression": "1 + 1"}'}
+        message: dict[str, Any] = {"role": "assistant", "content": None}
+        message |= {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+        return {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": usage}
 
     async def _reply(self, body: dict[str, Any], prompt: str, choice: Callable[[str], dict[str, Any]]) -> Any:
         if body["model"] not in (self._model, ALIAS):
@@ -95,6 +109,30 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join(30)
 
 
+USED = json.dumps(
+    {
+        "tools": [{"type": "function", "function": {"name": "calculator", "description": "Adds.", "parameters": {}}}],
+        "messages": [
+            {"role": "user", "content": "What is 1 + 1?"},
+            {
+                "role": "assistant",
+                "content": "I add.",
+                "tool_calls": [
+                    {
+                        "id": "abcdefgh1",
+                        "type": "function",
+                        "function": {"name": "calculator", "arguments": '{"expression": "1 + 1"}'},
+                    }
+                ],
+            },
+            {"role": "tool", "content": "2", "name": "calculator", "tool_call_id": "abcdefgh1"},
+            {"role": "assistant", "content": "two"},
+        ],
+    }
+)
+"""A conversation in which a tool was used, as TRACES has it."""
+
+
 def strings(**columns: Sequence[str | None]) -> pa.Table:
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
@@ -103,7 +141,7 @@ def strings(**columns: Sequence[str | None]) -> pa.Table:
 def selection() -> Selection:
     """Problems of every domain; trace t5's problem is gone, and pair k3 refers to a trace that is gone.
 
-    Of the traces t0, t2 and t3, verdicts judge the steps. Trace t1 is t2 with its one step rewritten.
+    Of the traces t0, t2 and t3, verdicts judge the steps. Trace t1 is t2 with its one step rewritten, and used a tool.
     """
     texts = ["1 + 1 = 2\n#### 2", "two", "3", "<think>\nhm\n</think>\n\nfour é😀", "I do not know.", "9"]
     traces = strings(
@@ -120,7 +158,7 @@ def selection() -> Selection:
         "parent_trace_id": pa.array([None, "t2", *[None] * 4], pa.string()),
         "fork_step": pa.array([None, 0, *[None] * 4], pa.int32()),
     }
-    for name, values in rewritten.items():
+    for name, values in (rewritten | {"conversation": pa.array([None, USED, *[None] * 4], pa.string())}).items():
         traces = traces.append_column(name, values)
     problems = strings(
         problem_id=[f"p{n}" for n in range(6)],

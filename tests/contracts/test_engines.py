@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import EngineError
-from tasks.engines.contract import Completion, Finish, Message, Request, Sampling
+from tasks.engines.contract import Completion, Finish, Message, Request, Sampling, ToolCall
 from tasks.engines.flight import Job
 from tasks.engines.models import ModelConfig, Models
 
@@ -150,6 +150,24 @@ def test_odd_messages_are_their_own_outcome(models: Models, texts: Sequence[str]
     assert isinstance(odd.finish, Finish)
     assert odd.detail or odd.finish in (Finish.STOP, Finish.LENGTH)
     assert plain.finish is Finish.STOP
+
+
+TOOL = '{"type": "function", "function": {"name": "calculator", "description": "Adds.", "parameters": {}}}'
+
+
+def test_a_request_with_tools_is_its_own_outcome(models: Models, config: ModelConfig) -> None:
+    """A model whose template has no place for tools says so; a server that knows tools says what is called."""
+    plain, offered = question("plain"), question("tools")._replace(tools=(TOOL,))
+    first, told = ask(models, plain, offered)
+    assert (first.finish, first.tool_calls) == (Finish.STOP, ())
+    if config.model == MODEL:
+        assert (told.finish, told.detail) == (Finish.REFUSED, "the chat template has no place for tools")
+        return
+    call = ToolCall("calculator", '{"expression": "1 + 1"}', "call_1")
+    assert (told.finish, told.text, told.tool_calls) == (Finish.STOP, "", (call,))
+    turns = (Message("assistant", "", (call,)), Message("tool", "2", name="calculator", call_id="call_1"))
+    [answered] = ask(models, offered._replace(request_id="on", messages=offered.messages + turns))
+    assert (answered.text, answered.tool_calls) == ("It is 2.", ())
 
 
 def test_what_is_given_up_makes_room(models: Models) -> None:

@@ -75,7 +75,7 @@ def test_trap_1_covers_every_format_with_a_prompt() -> None:
     """Those with turns are named above, or hold whole conversations."""
     with_turns = {name for name in NAMES if {MESSAGES, CONVERSATION} & set(build(name).columns.types)}
     asking = {"dpo", "judge_dpo", "kto", "verl", "open_instruct", "llamafactory_dpo"}
-    assert with_turns == asking | {"sft", "llamafactory_sft", "self_correction"}
+    assert with_turns == asking | {"sft", "llamafactory_sft", "llamafactory_tools", "self_correction"}
 
 
 @pytest.mark.parametrize("name", ["dpo", "llamafactory_dpo"])

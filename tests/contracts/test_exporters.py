@@ -1,5 +1,6 @@
 """Every exporter goes through the same cases, and through the code of the trainers that read it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from schemas.errors import PluginError
 from tasks import plugins
+from tasks.export.dialogues import DIALOGUE
 from tasks.export.messages import MESSAGES
 from tasks.export.pieces import PACKAGE
 from tasks.export.selection import Exporter, Selection
@@ -41,10 +43,12 @@ def empty(selection: Selection) -> Selection:
 def test_all_are_found() -> None:
     assert NAMES == [
         "dpo",
+        "dpo_tools",
         "judge_dpo",
         "kto",
         "llamafactory_dpo",
         "llamafactory_sft",
+        "llamafactory_tools",
         "math_shepherd",
         "open_instruct",
         "open_r1",
@@ -52,10 +56,11 @@ def test_all_are_found() -> None:
         "processbench",
         "self_correction",
         "sft",
+        "sft_tools",
         "stepwise",
         "verl",
     ]
-    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, judge_dpo, kto"):
+    with pytest.raises(PluginError, match="unknown name 'orpo' in exporters: use one of dpo, dpo_tools, judge_dpo"):
         plugins.load(PACKAGE, "orpo")
 
 
@@ -73,7 +78,8 @@ def test_rows_keep_the_contract(name: str, system: str | None, selection: Select
     for column in (name for name in rows.column_names if name.endswith("trace_id")):
         assert set(rows[column].to_pylist()) <= set(selection.traces["trace_id"].to_pylist())
     kinds = {exporter.columns.field(column).type for column in exporter.texts}
-    assert kinds <= {MESSAGES, pa.string()}
+    assert kinds <= {MESSAGES, DIALOGUE, pa.string()}
+    assert exporter.tools == ("tools" in exporter.columns.names)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,8 +107,10 @@ def test_trl_reads_it_back_from_parquet(name: str, selection: Selection, tmp_pat
     rows = exporter.rows(selection)
     pq.write_table(rows, tmp_path / "part-0.parquet")
     dataset = load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), split="train", cache_dir=str(tmp_path))
-    assert dataset.to_list() == rows.to_pylist()
-    assert all(is_conversational(row) == (MESSAGES in exporter.columns.types) for row in dataset)
+    jsons = [one for one in rows.column_names if rows[one].type == DIALOGUE]
+    told = [row | {one: list(map(json.loads, row[one])) for one in jsons} for row in rows.to_pylist()]
+    assert dataset.to_list() == told
+    assert all(is_conversational(row) == (MESSAGES in exporter.columns.types or bool(jsons)) for row in dataset)
 
 
 def test_sft_rows(selection: Selection) -> None:

@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from typer.main import get_command
 
 from flows.cli import app
-from flows.config import CurateConfig, CurationConfig, RefreshConfig
-from flows.recipes import resolve
+from flows.config import CurateConfig, RefreshConfig
+from flows.kinds import configured
+from flows.mix_config import MixConfig
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md")))
@@ -131,7 +132,7 @@ def written(block: Block) -> Any:
 
 def is_recipe(block: Block) -> bool:
     content = written(block)
-    return "name" in content and not {"ingest", "generate"}.isdisjoint(content)
+    return "name" in content and not {"ingest", "generate", "mix"}.isdisjoint(content)
 
 
 def plug_in(package: str, name: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +151,7 @@ def test_recipes(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         plug_in(folder.replace("/", "."), name, code, tmp_path, monkeypatch)
     path = tmp_path / "recipe.yaml"
     path.write_text(block.text)
-    model: type[CurationConfig] = RefreshConfig if "generate" in written(block) else CurateConfig
-    resolve(str(path), [], model)
+    configured(str(path), [])
 
 
 @of_kind("yaml", lambda block: not is_recipe(block))
@@ -159,7 +159,7 @@ def test_pieces_of_recipes_and_of_prefect_yaml(block: Block) -> None:
     content = written(block)
     if "deployments" in content:
         return pieces_of(content, yaml.safe_load((ROOT / "prefect.yaml").read_text()))
-    fields = CurateConfig.model_fields | RefreshConfig.model_fields
+    fields = CurateConfig.model_fields | RefreshConfig.model_fields | MixConfig.model_fields
     assert set(content) <= set(fields), f"{set(content) - set(fields)}: no sections of a recipe"
     for name, section in content.items():
         TypeAdapter(fields[name].rebuild_annotation()).validate_python(section)

@@ -93,7 +93,8 @@ EACH_BY_PEOPLE = pytest.mark.parametrize("deployment", BY_PEOPLE, ids=lambda one
 def test_the_deployments_are_those_that_a_team_leaves_running() -> None:
     named = {one.name: one for one in FILE.deployments}
     assert list(named) == [
-        *("refresh", "curate", "sample", "open-review", "after-review", "export", "sweep-reviews", "alarm")
+        *("refresh", "curate", "mix", "sample", "open-review"),
+        *("after-review", "export", "sweep-reviews", "alarm"),
     ]
     assert {name: [every.cron for every in one.schedules] for name, one in named.items() if one.schedules} == {
         "refresh": ["0 2 * * *"],
@@ -162,7 +163,8 @@ def test_its_form_can_be_sent_as_it_is(deployment: Deployment) -> None:
     """The page sends defaults back, and Prefect's server takes a null for no plain type."""
     schema = deployment.flow.parameters
     filled = {name: one["default"] for name, one in schema.properties.items() if "default" in one}
-    required = dict.fromkeys(schema.required or (), "demo-traces" if deployment.name == "curate" else "demo")
+    recipe = {"curate": "demo-traces", "mix": "demo-mix"}.get(deployment.name, "demo")
+    required = dict.fromkeys(schema.required or (), recipe)
     validate(required | filled | deployment.parameters, schema.model_dump(), raise_on_error=True)
 
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 from flows.config import CurationConfig
 from flows.export import export
 from flows.fields import Sets, Settings
-from flows.forms import AnyRecipe, CurateSettings, ExportSettings, RefreshSettings
+from flows.forms import AnyRecipe, CurateSettings, ExportSettings, MixSettings, RefreshSettings
 from flows.kinds import configured
 from flows.recipes import BUNDLED
 from schemas.errors import RecipeError
 
-FORMS: list[type[Settings]] = [RefreshSettings, CurateSettings, ExportSettings]
+FORMS: list[type[Settings]] = [RefreshSettings, CurateSettings, MixSettings, ExportSettings]
 FIELDS = [(form, name) for form in FORMS for name in form.model_fields]
 VALUES: dict[str, Any] = {
     "model": "org/model",
@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     "license": "mit",
     "cluster": "ray://host:10001",
     "workers": 2,
+    "count": 70,
 }
 PLAIN = {"formats": {"kto": {}, "sft": {}}, "temperatures": (0.3, 0.9)}
 """What the recipe says then, where that is another form of it."""
@@ -59,11 +60,12 @@ def resolved(recipe: str, settings: Settings) -> CurationConfig:
 
 @pytest.mark.parametrize(("form", "name"), FIELDS, ids=lambda one: getattr(one, "__name__", one))
 def test_a_field_sets_its_key_and_nothing_else(form: type[Settings], name: str) -> None:
-    changed = resolved("demo", form.model_validate({name: VALUES[name]}))
+    recipe = "demo-mix" if form is MixSettings else "demo"
+    changed = resolved(recipe, form.model_validate({name: VALUES[name]}))
     found = said(changed, key(form, name))
     assert found
     assert found == [PLAIN.get(name, VALUES[name])] * len(found)
-    before = resolved("demo", form()).model_dump()
+    before = resolved(recipe, form()).model_dump()
     (outermost,) = {one for one, value in changed.model_dump().items() if value != before[one]}
     assert outermost == key(form, name)[0]
 

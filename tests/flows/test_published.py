@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 SAMPLES = [json.loads(line) for line in (DATA / "samples/demo-problems.jsonl").read_text().splitlines()]
 HELPFUL = ("helpfulness", "instruction_following", "honesty", "truthfulness")
-BUNDLED = {"demo", "demo-traces", "gsm8k-model-solutions", "pass-at-k"}
+BUNDLED = {"demo", "demo-mix", "demo-traces", "gsm8k-model-solutions", "pass-at-k"}
 """The recipes that no paper describes."""
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from flows.config import CurateConfig, RefreshConfig
+from flows.kinds import configured
 from flows.recipes import OWN, choices, known, lasting, names, resolve
 from schemas.errors import RecipeError
-from tasks.places import DATA
 
 RECIPE = """
 name: tiny
@@ -31,8 +31,7 @@ def recipe(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(names()))
 def test_every_bundled_recipe_is_valid(name: str) -> None:
-    sampling = "generate:" in (DATA / f"recipes/{name}.yaml").read_text()
-    config = resolve(name, [], RefreshConfig if sampling else CurateConfig)
+    config = configured(name, [])
     assert config.name == name
     assert config.description
 
@@ -107,7 +106,7 @@ def test_overrides(recipe: str) -> None:
             "unknown name 'maths' in verifiers: use one of choice, code, constraints, exact, math, reasoning_gym",
         ),
         ("preferences.rules.best={}", "unknown name 'best' in rules: use one of aspects, correct_vs_incorrect"),
-        ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, judge_dpo, kto, llamafactory_dpo"),
+        ("export.formats.csv={}", "unknown name 'csv' in exporters: use one of dpo, dpo_tools, judge_dpo, kto"),
         ("verify.verifiers.math.marker=x", "math.marker: is not a known key"),
         ("ingest.problem.question=a..b", "column path 'a..b' is not of the form"),
         ("name", "--set name: give it as key.key=value"),

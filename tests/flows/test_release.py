@@ -8,8 +8,9 @@ import pytest
 import yaml
 from datasets import load_dataset
 
-from flows.config import CurateConfig, RefreshConfig
+from flows.config import CurateConfig
 from flows.curate import curate
+from flows.kinds import configured
 from flows.licenses import licenses
 from flows.publish import tokenizer
 from flows.recipes import names, resolve
@@ -94,9 +95,7 @@ def test_licences_are_found_wherever_a_recipe_reads(recipe: str) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_bundled_recipes_state_all_licences(name: str) -> None:
-    content = yaml.safe_load((DATA / f"recipes/{name}.yaml").read_text())
-    model = RefreshConfig if "generate" in content else CurateConfig
-    found = licenses(resolve(name, [], model))
+    found = licenses(configured(name, []))
     assert found
     assert "not stated" not in found.values()
 

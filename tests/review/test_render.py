@@ -115,6 +115,10 @@ def test_what_is_maths(text: str, tex: list[str]) -> None:
         ("[a](http://x.test)", "<p>[a](http://x.test)</p>"),
         ("#### 16", '<p class="heading"><span class="marks">####</span> 16</p>'),
         ("```python\nx<1\n```", '<span class="language">python</span><pre><code>x&lt;1\n</code></pre>'),
+        (
+            "I add.\n```calculator\n3 * 4\n```",
+            '<p>I add.</p>\n<span class="language">calculator</span><pre><code>3 * 4\n',
+        ),
         ("|a|\n|-|\n|1|2|", '<pre class="plain">|a|\n|-|\n|1|2|</pre>'),
     ],
 )

@@ -53,7 +53,10 @@ def test_a_mark_is_another_where_it_is_in_the_text(monkeypatch: pytest.MonkeyPat
     assert mark_for(["this is taken", "and this is taken too"]) == "free"
 
 
-@pytest.mark.parametrize("token", ["<|im_start|>", "<｜User｜>", "</s>", "<s>", "[INST]", "[/INST]", "<end_of_turn>"])
+@pytest.mark.parametrize(
+    "token",
+    ["<|im_start|>", "<｜User｜>", "</s>", "<s>", "[INST]", "[/INST]", "<end_of_turn>", "<tool_call>", "[TOOL_CALLS]"],
+)
 def test_control_words_of_chats_are_parted(token: str) -> None:
     (message,) = question("Judge.", {"one": f"a {token} b"}, "{}", 500)
     assert token not in message.content

@@ -16,14 +16,15 @@ from pydantic import Field, field_validator
 
 from schemas.base import ConfigBase
 from schemas.errors import EngineError
-from tasks.engines.contract import Completion, Finish, Identity, Request
+from tasks.engines.contract import Completion, Finish, Identity, Message, Request
 from tasks.engines.faults import Blame, Fault, GarbledReplyError, fault_of_status, pause
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.reach import Reach
 from tasks.engines.redact import redact, redacted_logs
 from tasks.engines.replies import read_reply
 from tasks.engines.revision import revision_of
-from tasks.engines.template import Template, UnrenderableError, load_template
+from tasks.engines.template import Template, UnrenderableError, load_template, turn_of
+from tasks.engines.tool_calls import with_calls
 from tasks.keys import block_name, named
 
 if TYPE_CHECKING:
@@ -157,10 +158,10 @@ class OpenAIEngine:
         if template is None:
             return self._body("/chat/completions", request, limit, _chat(request))
         if self._context is None and not request.prefix:
-            text = template.text(request.messages, request.prefix)
+            text = template.text(request.messages, request.prefix, request.tools)
         else:
             # With a prefix for the check alone: the server reads the text with a tokenizer of the same kind.
-            text, ids = await template.prompt_aside(request.messages, request.prefix)
+            text, ids = await template.prompt_aside(request.messages, request.prefix, request.tools)
             context = self._context or len(ids) + limit
             if len(ids) >= context:
                 return overflow(request, len(ids), context)
@@ -204,7 +205,9 @@ class OpenAIEngine:
             completion = read_reply(reply, request.request_id)
         except GarbledReplyError as exc:
             return Fault(Blame.SERVER, redact(str(exc), self._secrets))
-        return completion._replace(detail=redact(completion.detail, self._secrets)) if completion.detail else completion
+        if completion.detail:
+            completion = completion._replace(detail=redact(completion.detail, self._secrets))
+        return with_calls(completion, request)
 
     async def _call(self, reply: Awaitable[object]) -> object:
         """A reply's JSON, or a Fault without secrets: the client's own exceptions may hold what a server echoes."""
@@ -285,8 +288,18 @@ class _Ask(NamedTuple):
 
 def _chat(request: Request) -> dict[str, Any]:
     """Messages for the server to render; a prefix is an assistant's turn that is not over."""
-    messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    if not request.prefix:
-        return {"messages": messages}
-    messages.append({"role": "assistant", "content": request.prefix})
-    return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
+    body: dict[str, Any] = {"messages": [_turn(message) for message in request.messages]}
+    if request.tools:
+        body["tools"] = [json.loads(one) for one in request.tools]
+    if request.prefix:
+        body["messages"].append({"role": "assistant", "content": request.prefix})
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    return body
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A turn as the protocol has it, where arguments are a text."""
+    turn = turn_of(message)
+    for call, one in zip(turn.get("tool_calls", ()), message.tool_calls, strict=True):
+        call["function"]["arguments"] = one.arguments
+    return turn

@@ -20,6 +20,7 @@ from tasks.engines.contract import Completion, Finish, Identity, Request
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import folder_of, revision_of
 from tasks.engines.template import Prompt, Template, UnrenderableError, load_template
+from tasks.engines.tool_calls import with_calls
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -99,7 +100,7 @@ class TransformersEngine:
     async def complete(self, request: Request) -> Completion:
         """Sample one completion, decoded together with others; equal seeds give equal noise, whatever the others."""
         try:
-            prompt = await self._template.prompt_aside(request.messages, request.prefix)
+            prompt = await self._template.prompt_aside(request.messages, request.prefix, request.tools)
         except UnrenderableError as exc:
             return refused(request, str(exc))
         tokens = len(prompt.ids)
@@ -109,7 +110,7 @@ class TransformersEngine:
             return overflow(request, tokens, self._context)
         if self._ending:
             raise EngineError(self._ending)
-        return await self._ask(request, prompt)
+        return with_calls(await self._ask(request, prompt), request)
 
     @cached_property
     def _template(self) -> Template:

@@ -22,6 +22,7 @@ from tasks.engines.guard import Guard
 from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import revision_of
 from tasks.engines.template import Template, load_template
+from tasks.engines.tool_calls import with_calls
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs, AsyncLLMEngine, SamplingParams
@@ -140,10 +141,10 @@ class VllmEngine:
         assert self._llm is not None, "the engine has not been started"
         assert self._package is not None
         try:
-            ids = (await self._template.prompt_aside(request.messages, request.prefix)).ids
+            ids = (await self._template.prompt_aside(request.messages, request.prefix, request.tools)).ids
             if len(ids) >= self._context:
                 return overflow(request, len(ids), self._context)
-            return await self._sample(self._llm, self._package, request, list(ids))
+            return with_calls(await self._sample(self._llm, self._package, request, list(ids)), request)
         except self._package.dead as exc:
             raise EngineError(f"model {self._model}: {_DEAD}") from exc
         except self._package.refusals as exc:

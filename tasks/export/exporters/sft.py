@@ -1,4 +1,7 @@
-"""Supervised fine-tuning: conversational `messages`, as TRL's SFTTrainer reads them."""
+"""Supervised fine-tuning: conversational `messages`, as TRL's SFTTrainer reads them.
+
+Traces that used tools are left to `sft_tools`.
+"""
 
 from functools import partial
 from typing import Any, Final

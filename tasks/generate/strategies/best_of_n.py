@@ -2,28 +2,42 @@
 
 `verifier`: the first that is right. `majority`: the most common answer (self-consistency, Wang et al. 2022, arXiv
 2203.11171). `reward`: the highest value. `weighted`: of the answer whose samples' values sum to the most, the most
-valuable one (Li et al. 2022, arXiv 2206.02336; Snell et al. 2024, arXiv 2408.03314, section 5.1).
+valuable one (Li et al. 2022, arXiv 2206.02336; Snell et al. 2024, arXiv 2408.03314, section 5.1). `consistent`: the
+one that most of the others agree with, as the model itself says (universal self-consistency, Chen et al. 2023, arXiv
+2311.17311), for answers that no rule can compare.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
 from schemas.tables import Status
+from tasks.consistency import which_agrees
 from tasks.generate.contract import Branch, Strategy, Told
 from tasks.generate.search import Search
 from tasks.generate.votes import winner
 from tasks.generate.worth import WorthConfig, weigh
+from tasks.text.thinking import spoken
+
+_CHOICE: Final = re.compile(r'"choice"\s*:\s*"?(\d{1,4})\b')
+_NOTES: Final = {
+    "verifier": "none of the samples is right",
+    "consistent": "no sample ended, or the reply that says which is the most consistent cannot be read",
+}
 
 
 class Config(ConfigBase):
     """How many, and which is best."""
 
     n: int = Field(default=8, ge=1, description="samples of each search")
-    by: Literal["verifier", "majority", "weighted", "reward"] = "verifier"
+    by: Literal["verifier", "majority", "weighted", "reward", "consistent"] = "verifier"
     worth: WorthConfig | None = Field(default=None, description="for `weighted` and `reward`: {reward: MODEL}")
+    characters: int = Field(
+        default=24_000, ge=500, description="for `consistent`: of all samples together; long ones are cut in the middle"
+    )
 
     @model_validator(mode="after")
     def _has_worth(self) -> Self:
@@ -53,17 +67,29 @@ class _BestOfN(Strategy):
         if chosen:
             search.choose(*chosen)
         else:
-            search.note = "none of the samples is right" if self._config.by == "verifier" else "no sample has an answer"
+            search.note = _NOTES.get(self._config.by, "no sample has an answer")
 
     async def _chosen(self, search: Search, whole: Sequence[Branch]) -> tuple[Branch, str] | None:
         if self._config.by == "reward":
             best = max(whole, key=lambda one: one.value or 0.0, default=None)
             return (best, f"the highest of {len(whole)} values, {best.value or 0:.3f}") if best else None
+        if self._config.by == "consistent":
+            return await self._agreeing(search, whole)
         told = dict(zip([one.key for one in whole], await search.tell(whole), strict=True))
         if self._config.by == "verifier":
             return _first_right(whole, told)
         weights = {one.key: (one.value or 0.0) if self._config.by == "weighted" else 1.0 for one in whole}
         return winner(whole, {key: one.answer for key, one in told.items()}, weights)
+
+    async def _agreeing(self, search: Search, whole: Sequence[Branch]) -> tuple[Branch, str] | None:
+        if len(whole) < 2:
+            return (whole[0], "the only one that ended") if whole else None
+        given = {"problem": search.problem["question"]}
+        asked = which_agrees(given, [spoken(one.text) or one.text for one in whole], self._config.characters)
+        found = _CHOICE.findall(spoken(await search.ask("consistent", asked)) or "")
+        if not found or not 1 <= int(found[-1]) <= len(whole):
+            return None
+        return whole[int(found[-1]) - 1], f"most of {len(whole)} samples agree with it, says the model"
 
 
 def _first_right(whole: Sequence[Branch], told: Mapping[str, Told]) -> tuple[Branch, str] | None:

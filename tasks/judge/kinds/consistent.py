@@ -6,21 +6,15 @@ form, where no rule says which of them are the same.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from schemas.base import ConfigBase
+from tasks.consistency import which_agrees
 from tasks.ids import content_id
 from tasks.judge.contract import Case, Finding, Group, Judgement, KindConfig, UnreadableError
 from tasks.judge.rating import choice_shares
-from tasks.showing import question
-
-TASK: Final = (
-    "You are shown several answers to one problem. Find what most of them agree on, and choose the answer that is most "
-    "consistent with that. Do not solve the problem yourself, and do not let the order of the answers sway you."
-)
-FORM: Final = '{"reason": "<what most of them agree on, in a few sentences>", "choice": <the number of the answer>}'
 
 
 class Config(KindConfig):
@@ -54,9 +48,9 @@ class Consistent:
         drawn = sorted(group.shown, key=lambda one: content_id("drawn", one.id))[: self.config.most]
         if len(drawn) > 1:
             order = sorted(drawn, key=lambda one: content_id("order", number, one.id))
-            answers = {f"answer {place}": one.text for place, one in enumerate(order, 1)}
-            texts = self.config.given(group.problem) | answers
-            yield Case(tuple(one.id for one in order), question(TASK, texts, FORM, self.config.characters))
+            given = self.config.given(group.problem)
+            asked = which_agrees(given, [one.text for one in order], self.config.characters)
+            yield Case(tuple(one.id for one in order), asked)
 
     def finding(self, reply: Any, case: Case, /) -> Finding:
         """The one that was picked."""

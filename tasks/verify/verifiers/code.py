@@ -15,8 +15,8 @@ from schemas.base import ConfigBase
 from schemas.tables import Domain, Status
 from tasks.sandbox.messages import Ended, Job, Limits
 from tasks.sandbox.sandbox import Isolation, Sandbox, shared
+from tasks.text.source import program_in
 from tasks.verify.contract import CORRECT, Claim, Outcome, ProblemView, incorrect, reference_of
-from tasks.verify.source import program_in
 from tasks.verify.suite import Suite, suite_of
 from tasks.verify.trial import JUDGE, SERVE
 

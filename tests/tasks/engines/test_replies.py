@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engines.contract import Completion, Finish
+from tasks.engines.contract import Completion, Finish, ToolCall
 from tasks.engines.faults import GarbledReplyError
 from tasks.engines.replies import read_reply
 
@@ -82,3 +82,27 @@ def test_any_json_is_a_completion_or_garbled(reply: object) -> None:
 def test_a_server_may_say_which_stop_text_ended_it(told: dict[str, Any], stopped: str | None) -> None:
     reply = {"choices": [{"text": "18", "finish_reason": "stop", **told}]}
     assert read_reply(reply, "r").stopped == stopped
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+
+
+@pytest.mark.parametrize(
+    ("calls", "read"),
+    [
+        ([CALL], (ToolCall("add", '{"a": 1}', "c"),)),
+        ([CALL, {"function": {"name": "mul", "arguments": {"a": 1}}}], None),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_calls_that_a_server_tells_apart(calls: Any, read: tuple[ToolCall, ...] | None) -> None:
+    reply = {"choices": [{"message": {"content": "I add.", "tool_calls": calls}, "finish_reason": "tool_calls"}]}
+    done = read_reply(reply, "r")
+    assert (done.text, done.finish) == ("I add.", Finish.STOP)
+    assert done.tool_calls == read if read is not None else done.tool_calls[1] == ToolCall("mul", '{"a": 1}')
+
+
+def test_a_call_that_is_none_is_garbled() -> None:
+    with pytest.raises(GarbledReplyError, match="tool call is none"):
+        read_reply({"choices": [{"message": {"content": "", "tool_calls": [{"function": "add"}]}}]}, "r")

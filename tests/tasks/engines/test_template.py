@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from schemas.errors import EngineError
-from tasks.engines.contract import Message
+from tasks.engines.contract import Message, ToolCall
 from tasks.engines.template import Template, UnrenderableError, load_template
 
 MODEL = Path(__file__).parents[3] / "data/models/tiny-reasoner"
@@ -113,3 +113,36 @@ def test_without_a_template_it_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(EngineError, match="its tokenizer cannot be loaded"):
         load_template(str(tmp_path))
+
+
+TOOL = '{"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {}}}'
+WITH_TOOLS = (
+    "{% if tools %}{{ tools[0].function.name }}: {{ tools[0].function.description }}\n{% endif %}"
+    "{% for one in messages %}{{ one.role }}={{ one.content }}"
+    "{% for call in one.tool_calls or [] %}{{ call.function.arguments | tojson }}{% endfor %}"
+    "{% if one.name %}({{ one.name }}){% endif %}|{% endfor %}"
+)
+
+
+def test_tools_and_their_turns_are_rendered(tmp_path: Path) -> None:
+    (tmp_path / "tools.jinja").write_text(WITH_TOOLS)
+    template = load_template(str(MODEL), chat_template=str(tmp_path / "tools.jinja"))
+    said = (
+        Message("user", "q"),
+        Message("assistant", "", (ToolCall("add", '{"a": "é"}'), ToolCall("add", "no JSON"))),
+        Message("tool", "3", name="add", call_id="c"),
+    )
+    assert template.text(said, "", (TOOL,)) == 'add: Adds.\nuser=q|assistant={"a": "é"}"no JSON"|tool=3(add)|'
+    assert template.text(said[:1], "") == "user=q|"
+
+
+def test_a_template_without_a_place_for_tools(template: Template) -> None:
+    with pytest.raises(UnrenderableError, match="no place for tools"):
+        template.prompt((Message("user", "q"),), "", (TOOL,))
+
+
+def test_ids_of_requests_without_tools_stay_what_they_were() -> None:
+    assert Message("user", "q").said == ("user", "q")
+    called = Message("assistant", "", (ToolCall("add", "{}", "c"),))
+    assert called.said != Message("assistant", "").said
+    assert Message("tool", "3", name="add").said != Message("tool", "3").said

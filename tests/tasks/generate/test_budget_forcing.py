@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tasks.engines.contract import Completion, Finish, Graded, Identity, Message, Request, Sampling, Scores
 from tasks.generate.contract import Accepts, Branch
 from tasks.generate.search import Place, Search, Tools
 from tasks.generate.strategies.budget_forcing import Config, build
+from tasks.text.steps import split_steps
 
 ASKED = (Message("user", "What is 1 + 1?"),)
 
@@ -31,11 +34,16 @@ class Replies:
         return Completion(request.request_id, text, finish, 11, tokens, stopped=stopped)
 
 
-def forced(replies: Replies, live: Accepts, **settings: Any) -> Branch:
+def searched(replies: Replies, live: Accepts, **settings: Any) -> Search:
     problem = {"problem_id": "p", "question": "What is 1 + 1?", "reference": "2"}
     place = Place("s", problem, 0, "m", ASKED, Sampling(max_tokens=100), lambda _: 7)
     search = Search(place, Tools(replies, live, {}), lambda _: None)
     asyncio.run(build(Config(**settings)).search(search))
+    return search
+
+
+def forced(replies: Replies, live: Accepts, **settings: Any) -> Branch:
+    search = searched(replies, live, **settings)
     assert search.chosen
     return search.chosen
 
@@ -83,3 +91,34 @@ def test_a_reply_that_does_not_think_and_one_that_was_refused_stay_as_they_are(l
 
     assert forced(Unthinking(("It is 2.", Finish.STOP, 4)), live, least=5).text == "It is 2."
     assert forced(Replies(("", Finish.OVERFLOW, 0)), live, most=5).finish is Finish.OVERFLOW
+
+
+def test_it_is_one_trace_cut_into_steps_like_any_other(live: Accepts) -> None:
+    replies = Replies(
+        ("<think>\nFirst.\n\nThen 3.", Finish.STOP, 10),
+        (", no, 2.\n\nYes.", Finish.STOP, 30),
+        ("The answer is 2.", Finish.STOP, 5),
+    )
+    search = searched(replies, live, least=20)
+    (done,) = search.branches.values()
+    assert done is search.chosen
+    assert list(done.cuts) == split_steps(done.text)
+    assert len(done.cuts) > 3
+    assert (done.origin, done.fork, done.prompt_tokens) == (None, 0, 11)
+    assert search.note == "it thought for 40 tokens"
+
+
+def test_a_template_that_opens_the_thinking_itself_may_think_too_long(live: Accepts) -> None:
+    replies = Replies(("1 + 1 might be", Finish.LENGTH, 40), ("It is 2.", Finish.STOP, 5))
+    assert forced(replies, live, most=40).text == "1 + 1 might be\n</think>\nIt is 2."
+
+
+def test_waits_do_not_lift_the_limit_of_the_whole(live: Accepts) -> None:
+    replies = Replies(("<think>x", Finish.STOP, 60), ("y", Finish.STOP, 40), ("z", Finish.STOP, 1))
+    assert forced(replies, live, least=200, waits=5).text == "<think>xWaity\n</think>\nz"
+    assert [request.sampling.max_tokens for request in replies.requests] == [100, 40, 256]
+
+
+def test_limits_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="least has to be no more than most"):
+        Config(least=100, most=50)

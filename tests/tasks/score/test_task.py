@@ -40,6 +40,7 @@ def traces(lake: Lake, texts: Mapping[str, str], number: int = 0) -> Tables:
     """Traces of the problem, and where they stand."""
     rows: Rows = [
         {"trace_id": name, "problem_id": "p", "text": text, "step_offsets": split_steps(text), "source": "sampler"}
+        | ({"conversation": "{}"} if name == "used tools" else {})
         for name, text in texts.items()
     ]
     stands: Rows = [
@@ -50,8 +51,8 @@ def traces(lake: Lake, texts: Mapping[str, str], number: int = 0) -> Tables:
 
 @pytest.fixture
 def tables(lake: Lake, problem: dict[str, Any], told_of: Callable[[int], str]) -> Tables:
-    """One right trace, wrong ones of each kind, and one that was dropped."""
-    texts = {f"t{wrong}": told_of(wrong) for wrong in (-1, 0, 1, 2, 3)} | {"gone": told_of(0)}
+    """One right trace, wrong ones of each kind, one that was dropped, and one that used tools."""
+    texts = {f"t{wrong}": told_of(wrong) for wrong in (-1, 0, 1, 2, 3)} | {"gone": told_of(0), "used tools": told_of(1)}
     lost = store(lake, "dropped", [{"table": "traces", "row_id": "gone"}])
     return joined(store(lake, "problems", [problem]), traces(lake, texts), lost)
 
