@@ -32,7 +32,8 @@ test-machines: $(VENV)/installed-test  ## servers, workers, clusters and engines
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/flows/machines
 
 test-vllm: $(VENV_VLLM)/installed  ## the tests that generate with vLLM, on a CPU
-	TRACEMILL_ENGINES=vllm $(BIN_VLLM)/python -m pytest tests/vllm tests/contracts/test_engines.py
+	TRACEMILL_ENGINES=vllm TRACEMILL_SCORERS=vllm_reward $(BIN_VLLM)/python -m pytest \
+		tests/vllm tests/contracts/test_engines.py tests/contracts/test_scorers.py
 
 improve: $(VENV)/installed-train  ## does training on releases help the bundled model? three seeds, and the README's curve
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.improve --plot docs/improve.png

@@ -13,6 +13,7 @@ from schemas.errors import RecipeError
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.dedupe.dedupe import DedupeConfig
 from tasks.engines.models import ModelConfig
+from tasks.engines.rewards import REWARD, scores
 from tasks.export.release import ExportConfig
 from tasks.export.tokens import check
 from tasks.generate.config import GenerateConfig
@@ -63,8 +64,8 @@ class CurationConfig(ConfigBase):
     )
     score: ScoreConfig | None = Field(
         default=None,
-        description="score the steps of verified traces by what continuations of them come to; such verdicts say which "
-        "step is the first wrong one and have no part in where a trace stands",
+        description="score the steps of verified traces by what continuations of them come to, or by a reward model; "
+        "such verdicts say which step is the first wrong one and have no part in where a trace stands",
     )
     labels: LabelConfig | None = Field(
         default=None,
@@ -91,6 +92,7 @@ class CurationConfig(ConfigBase):
         semantic = self.decontaminate.semantic
         if semantic and semantic.judge:
             _among("decontaminate.semantic.judge.model", semantic.judge.model, "models", self.models)
+            _fits("decontaminate.semantic.judge.model", semantic.judge.model, self.models, scoring=False)
         return self
 
     @model_validator(mode="after")
@@ -107,6 +109,10 @@ class CurationConfig(ConfigBase):
         for name, one in (("rewrite", self.rewrite), ("score", self.score)):
             if one:
                 _among(f"{name}.model", one.model, "models", self.models)
+        if self.rewrite:
+            _fits("rewrite.model", self.rewrite.model, self.models, scoring=False)
+        if self.score:
+            _fits("score.model", self.score.model, self.models, scoring=self.score.method == REWARD)
         return self
 
     @model_validator(mode="after")
@@ -120,7 +126,8 @@ class CurationConfig(ConfigBase):
         appointed = self.appointed()
         for name, one in appointed.items():
             _among(f"judges.{name}.{one.kind_name}.model", one.config.model, "models", self.models)
-        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS, SEARCH, REVIEWERS} & set(appointed)):
+            _fits(f"judges.{name}.{one.kind_name}.model", one.config.model, self.models, scoring=False)
+        if taken := sorted({*self.verify.verifiers, NOBODY, ROLLOUTS, SEARCH, REWARD, REVIEWERS} & set(appointed)):
             raise RecipeError(f"judges: {taken[0]} is a verifier's name; give the judge another one")
         deciding = [name for name, one in appointed.items() if one.decides]
         self.verify.rule.check(list(self.verify.verifiers), deciding)
@@ -181,6 +188,19 @@ def _among(setting: str, name: str, what: str, there: Collection[str]) -> None:
     """
     if name not in there:
         raise RecipeError(f"{setting}: {name} is none of the recipe's {what}, which are {', '.join(there) or 'none'}")
+
+
+def _fits(setting: str, name: str, models: Mapping[str, ModelConfig], *, scoring: bool) -> None:
+    """Look whether the model that a setting names is a reward model, where it is to score, and else is none.
+
+    Raises:
+        RecipeError: it is not as it has to be.
+    """
+    if scores(models[name]) == scoring:
+        return
+    if scoring:
+        raise RecipeError(f"{setting}: {name} is no reward model; give it an engine that is, such as `reward: {{}}`")
+    raise RecipeError(f"{setting}: {name} is a reward model, which scores and does not write; name another one")
 
 
 class CurateConfig(CurationConfig):
@@ -244,10 +264,13 @@ class RefreshConfig(CurationConfig):
     @model_validator(mode="after")
     def _strategies_fit(self) -> Self:
         for name, sampler in self.generate.samplers.items():
+            if sampler.model in self.models:
+                _fits(f"generate.samplers.{name}.model", sampler.model, self.models, scoring=False)
             strategy, built = sampler.built()
             for use in built.uses:
                 setting = f"generate.samplers.{name}.strategy.{strategy}.{use.setting}"
                 _among(setting, use.model, "models", self.models)
+                _fits(setting, use.model, self.models, scoring=use.rewards)
         return self
 
     STAGES: ClassVar = {

@@ -13,6 +13,7 @@ from review.config import BatchSettings, GoldConfig, ReviewConfig
 from schemas.errors import RecipeError, SourceError
 from schemas.refs import Tables
 from schemas.tables import Domain, Status
+from tasks.engines.rewards import REWARD
 from tasks.ids import content_id, question_id
 from tasks.lake import Lake
 from tasks.plugins import explain
@@ -24,7 +25,7 @@ from tasks.score.scores import ROLLOUTS
 from tasks.score.searched import SEARCH
 from tasks.sources import read_rows
 
-_ABOUT_STEPS: Final = frozenset({ROLLOUTS, SEARCH, REVIEWERS})
+_ABOUT_STEPS: Final = frozenset({ROLLOUTS, SEARCH, REWARD, REVIEWERS})
 _SAID: Final = ["trace_id", "verifier", "status", "extracted_answer", "first_wrong_step", "reason"]
 _GAP: Final = "\n\n"
 _Rows = dict[str, dict[str, Any]]
@@ -103,12 +104,12 @@ def gold(config: ReviewConfig, count: int) -> list[NewItem]:
 def _told(said: list[Mapping[str, Any]]) -> dict[str, Any]:
     """What verdicts on a trace come to on the page."""
     answers = [one for one in said if one["verifier"] not in _ABOUT_STEPS]
-    rollouts = next((one for one in said if one["verifier"] == ROLLOUTS), None)
+    scored = next((one for one in said if one["verifier"] in (ROLLOUTS, REWARD)), None)
     return {
         "answer": next((one["extracted_answer"] for one in answers if one["extracted_answer"] is not None), None),
         "reason": "; ".join(f"{one['verifier']}: {one['reason']}" for one in answers if one["reason"]),
-        "suggestion": rollouts["first_wrong_step"] if rollouts else None,
-        "suggested_by": f"{ROLLOUTS}: {rollouts['reason']}" if rollouts else None,
+        "suggestion": scored["first_wrong_step"] if scored else None,
+        "suggested_by": f"{scored['verifier']}: {scored['reason']}" if scored else None,
     }
 
 

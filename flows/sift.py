@@ -6,7 +6,7 @@ from flows.config import CurationConfig
 from schemas.refs import Tables, added, joined
 from tasks.decontaminate.task import canaries, decontaminate
 from tasks.dedupe.task import dedupe_traces
-from tasks.engines.flight import Streams
+from tasks.engines.flight import GradingStreams
 from tasks.label.task import label
 from tasks.lake import Lake
 from tasks.preferences.task import preferences
@@ -21,7 +21,7 @@ def sifted(
     config: CurationConfig,
     rounds: Sequence[Tables],
     twins: Sequence[Tables],
-    models: Streams,
+    models: GradingStreams,
     live: Accepts,
 ) -> Tables:
     """All rounds' tables with all that was dropped, the review queue, pairs, and each round in numbers.

@@ -1,6 +1,6 @@
 """Completions that are no traces, such as problems and judgements: asked of a model, and on disk as they come."""
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -40,17 +40,28 @@ class _Answered(NamedTuple):
     completion: Completion
 
 
+Asking = Callable[[Question], Awaitable[Completion]]
+"""How a question gets its answer, where that is not by `complete`."""
+
+
 def ask(
-    lake: Lake, stage: Stage, questions: Callable[[], Iterable[Question]], models: Streams, *, label: str | None = None
+    lake: Lake,
+    stage: Stage,
+    questions: Callable[[], Iterable[Question]],
+    models: Streams,
+    *,
+    label: str | None = None,
+    by: Asking | None = None,
 ) -> Tables:
     """Ask what is not stored yet, and store the answers (COMPLETIONS) under the requests' ids.
 
     `questions` is called twice, to count and to ask, and need not hold all in memory; no id comes twice. `label` is
-    what progress calls the stage, unless by its name.
+    what progress calls the stage, unless by its name; `by` asks a model otherwise than by `complete`.
 
     Raises:
         EngineError: a model cannot be loaded or reached; every answer that came before is stored.
     """
+    asking = by or partial(_completed, models)
 
     def rest(stored: Iterator[pa.Table]) -> Iterator[pa.Table]:
         known = {str(one) for table in stored for one in table["completion_id"].to_pylist()}
@@ -60,7 +71,7 @@ def ask(
 
         name = label or stage.name
         with reported(name, sum(1 for _ in missing())):
-            for batch in models.stream((partial(_answer, one, models) for one in missing()), every_s=EVERY_S):
+            for batch in models.stream((partial(_answer, one, asking) for one in missing()), every_s=EVERY_S):
                 yield _table(batch, models, stage.name)
                 tokens = sum(one.completion.completion_tokens or 0 for one in batch)
                 watcher().measured(name, {"tokens": tokens})
@@ -88,11 +99,15 @@ def answers(lake: Lake, completions: tuple[Ref, ...], kind: type[Answer]) -> dic
     return {row[0]: kind._make(row[1:]) for row in zip(*(columns[name].to_pylist() for name in names), strict=True)}
 
 
-def _answer(question: Question, models: Streams, emit: Callable[[_Answered], None]) -> Coroutine[Any, Any, None]:
+def _answer(question: Question, asking: Asking, emit: Callable[[_Answered], None]) -> Coroutine[Any, Any, None]:
     async def asked() -> None:
-        emit(_Answered(question, await models.complete(question.model, question.request)))
+        emit(_Answered(question, await asking(question)))
 
     return asked()
+
+
+async def _completed(models: Streams, question: Question) -> Completion:
+    return await models.complete(question.model, question.request)
 
 
 def _table(batch: Sequence[_Answered], models: Streams, stage: str) -> pa.Table:

@@ -26,6 +26,7 @@ from review.store.database import Database
 from review.web.app import create_app
 from tasks.decontaminate.listed import listed
 assert (recipes.DATA / "samples/demo-traces.jsonl").is_file()
+assert (recipes.DATA / "models/tiny-prm/model.safetensors").is_file()
 assert "gsm8k" in listed()
 store = Database("sqlite:///review.db")
 store.migrate()

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from schemas.base import ConfigBase
+from tasks.engines.rewards import REWARD, RIGHT_FROM
 from tasks.export.selection import Selection
 from tasks.rows import positions
 from tasks.text.steps import steps
@@ -26,10 +27,11 @@ class StepConfig(ConfigBase):
     verifier: str | None = Field(
         default=None, min_length=1, description="whose verdicts; each trace's first by name unless given"
     )
-    threshold: float = Field(
-        default=0.0,
+    threshold: float | None = Field(
+        default=None,
         allow_inf_nan=False,
-        description="a step with a higher score is right; 0 is Math-Shepherd's hard label: some continuation succeeds",
+        description="a step with a higher score is right; unless given 0.5 by a reward model, else 0, which is "
+        "Math-Shepherd's hard label: some continuation succeeds",
     )
     neutral_from: float | None = Field(
         default=None,
@@ -37,9 +39,15 @@ class StepConfig(ConfigBase):
         description="a step with at least this score, and none above the threshold, is neutral; lower ones are wrong",
     )
 
+    def right_above(self, verifier: str) -> float:
+        """The greatest score by a verifier that does not make a step right."""
+        if self.threshold is not None:
+            return self.threshold
+        return RIGHT_FROM if verifier == REWARD else 0.0
+
     @model_validator(mode="after")
     def _a_band(self) -> Self:
-        if self.neutral_from is not None and self.neutral_from > self.threshold:
+        if self.neutral_from is not None and self.neutral_from > (self.threshold or 0.0):
             raise ValueError("neutral_from lies above threshold: no step would be neutral; set it to at most that")
         return self
 
@@ -137,7 +145,7 @@ def _by_trace(config: StepConfig, verdicts: pa.Table) -> dict[str, dict[str, Any
 
 def _marks(config: StepConfig, count: int, verdict: Mapping[str, Any]) -> list[int]:
     if verdict["step_scores"]:
-        marks = _scored(config, verdict["step_scores"])
+        marks = _scored(config, verdict["step_scores"], config.right_above(verdict["verifier"]))
     else:
         wrong = verdict["first_wrong_step"]
         marks = [] if wrong is None else [GOOD] * count if wrong < 0 else [GOOD] * wrong + [BAD]
@@ -146,12 +154,12 @@ def _marks(config: StepConfig, count: int, verdict: Mapping[str, Any]) -> list[i
     return marks[: marks.index(BAD) + 1] if BAD in marks else marks
 
 
-def _scored(config: StepConfig, scores: list[float | None]) -> list[int]:
+def _scored(config: StepConfig, scores: list[float | None], threshold: float) -> list[int]:
     """The marks up to the first step without a score."""
     marks: list[int] = []
     for score in scores:
         if score is None or isnan(score):
             return marks
         neutral = config.neutral_from is not None and score >= config.neutral_from
-        marks.append(GOOD if score > config.threshold else NEUTRAL if neutral else BAD)
+        marks.append(GOOD if score > threshold else NEUTRAL if neutral else BAD)
     return marks

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from schemas.tables import Status
 from tasks.asking import Question
 from tasks.engines.contract import Identity, Message, Request
+from tasks.engines.rewards import REWARD
 from tasks.ids import content_id
 from tasks.prompts import Prompting, messages
 from tasks.score.config import ScoreConfig
@@ -49,13 +50,15 @@ def cases(
     """The traces (CONTINUED) that the settings choose, by problem and id; none that used tools.
 
     Args:
-        problems: ASKED, with references; traces of others, and of those with nothing to check against, are left out.
+        problems: ASKED, with references; traces of others are left out, and unless a reward model scores them those of
+            problems with nothing to check against.
         traces: those that no stage has dropped.
         standings: trace_id, status.
         config: the settings.
         prompts: by the trace's `source`; where that is none of them, the settings' own is asked.
     """
-    known = {row["problem_id"]: row for row in problems.select(ASKED).to_pylist() if _checkable(row)}
+    free = config.method == REWARD
+    known = {row["problem_id"]: row for row in problems.select(ASKED).to_pylist() if free or _checkable(row)}
     stands = dict(zip(*(standings[name].to_pylist() for name in ("trace_id", "status")), strict=True))
     taken: Counter[str] = Counter()
     found = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import pyarrow as pa
@@ -13,7 +13,8 @@ from schemas.refs import Ref, Stage, Tables
 from tasks.alive import alive
 from tasks.asking import Question, answers, ask, replies_of
 from tasks.engines.contract import Identity
-from tasks.engines.flight import Streams
+from tasks.engines.flight import GradingStreams
+from tasks.engines.rewards import REWARD
 from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.prompts import Prompting
@@ -21,6 +22,9 @@ from tasks.references import with_references
 from tasks.score import searched
 from tasks.score.cases import CONTINUED, STAGE, Case, cases, questions
 from tasks.score.config import ScoreConfig
+from tasks.score.reward import Answer, question
+from tasks.score.reward import scored as scored_by_model
+from tasks.score.reward import verdicts as rewarded
 from tasks.score.scores import Accepts, Looked, Rollout, scored, verdicts
 from tasks.score.search import METHODS, Score
 
@@ -40,7 +44,7 @@ class _Session:
     lake: Lake
     tables: Tables
     config: ScoreConfig
-    models: Streams
+    models: GradingStreams
     live: Accepts
     prompts: Mapping[str, Prompting]
 
@@ -82,11 +86,11 @@ def score(
     lake: Lake,
     rounds: Sequence[Tables],
     config: ScoreConfig,
-    models: Streams,
+    models: GradingStreams,
     live: Accepts,
     prompts: Mapping[str, Prompting],
 ) -> list[Tables]:
-    """Of each round the verdicts by `rollouts`, and the completions that are new.
+    """Of each round the verdicts by `rollouts`, or by `reward`, and the completions that are new.
 
     A round holds problems, traces, references, standings, what was dropped, and all earlier completions: what was asked
     before is not asked again. `prompts` are the samplers', by name.
@@ -95,7 +99,8 @@ def score(
         EngineError: the model cannot be loaded or reached; every continuation that came before is stored.
         WorkerError: the verifiers' workers cannot start.
     """
-    return [_scored(_Session(lake, one, config, models, live, prompts)) for one in rounds]
+    scored_by = _rewarded if config.method == REWARD else _scored
+    return [scored_by(_Session(lake, one, config, models, live, prompts)) for one in rounds]
 
 
 @task(name="searched", task_run_name="search verdicts", cache_policy=NO_CACHE, persist_result=False)
@@ -135,6 +140,31 @@ def _scored(session: _Session) -> Tables:
 
     def part() -> Mapping[str, pa.Table]:
         return {"verdicts": verdicts(session.cases, found, session.config, version)}
+
+    stage = session.stage(READ, before + new, "verdicts")
+    return {"completions": new, **session.lake.run(stage, lambda: [part])}
+
+
+def _rewarded(session: _Session) -> Tables:
+    """A reward model is asked about each trace once."""
+    before = replies_of(session.lake, session.tables, ASKING)
+    if session.lake.done(made := session.stage(READ, before, "verdicts")):
+        return made.outputs
+    questions = {case.trace_id: question(case, session.config, session.identity) for case in session.cases}
+    told = answers(session.lake, before, Answer)
+    new: Refs = ()
+    # Imported traces may be alike in all but their ids.
+    wanted = {one.request.request_id: one for one in questions.values()}
+    if missing := [one for name, one in wanted.items() if name not in told]:
+        stage = session.stage(STAGE, before, "completions")
+        by = partial(scored_by_model, session.models, {case.trace_id: case for case in session.cases})
+        new = ask(session.lake, stage, lambda: missing, session.models, by=by)["completions"]
+        told |= answers(session.lake, new, Answer)
+    version = f"{VERSION} {session.config.method}, {session.identity.model}"
+    those = [(case, told[questions[case.trace_id].request.request_id]) for case in session.cases]
+
+    def part() -> Mapping[str, pa.Table]:
+        return {"verdicts": rewarded(those, session.config, version)}
 
     stage = session.stage(READ, before + new, "verdicts")
     return {"completions": new, **session.lake.run(stage, lambda: [part])}

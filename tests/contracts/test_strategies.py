@@ -57,6 +57,14 @@ def following(request: Request) -> str | Completion:
     return stepwise(request)
 
 
+def calling(request: Request) -> str:
+    """Calls the calculator, and says what it is told."""
+    last = request.messages[-1].content
+    if "<tool_response>" in last:
+        return f"So {last.split()[1]}"
+    return f'I add.\n<tool_call>{{"name": "calculator", "arguments": {{"expression": "{_number(request)} + 1"}}}}'
+
+
 class Example(NamedTuple):
     """A strategy's settings, and what the models say that it asks; the question is `What is N + 1?`."""
 
@@ -94,7 +102,7 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
     "least_to_most": [Example({"most": 2}, answer=following)],
     "program": [Example({"limits": {"isolation": "best_effort"}}, answer=following)],
     "self_refine": [Example({"rounds": 1}, answer=following)],
-    "tools": [Example({"protocol": "words"}, answer=following)],
+    "tools": [Example({"protocol": "words"}, answer=calling)],
     "tree_of_thoughts": [
         Example({"thoughts": 2, "breadth": 1, "depth": 2, "values": 1, "step": STEP}, answer=following)
     ],

@@ -3,45 +3,34 @@
 import asyncio
 import os
 import random
-import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from pydantic import Field
 
-from schemas.base import ConfigBase
 from schemas.errors import EngineError
 from tasks.engines.contract import Completion, Finish, Identity, Request
 from tasks.engines.outcomes import overflow, refused
-from tasks.engines.revision import folder_of, revision_of
+from tasks.engines.revision import revision_of
 from tasks.engines.template import Prompt, Template, UnrenderableError, load_template
 from tasks.engines.tool_calls import with_calls
+from tasks.engines.weights import Weights, load_model
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from tasks.engines.decoding import Decoder, Row
 
 _REFILL: Final = 8
 """A full decoder takes new rows in when this part of its slots is free: reading a prompt alone costs a whole step."""
-_LOADING: Final = threading.Lock()
-"""transformers cannot load two models at once: weights of one stay on the meta device."""
 
 
-class Config(ConfigBase):
+class Config(Weights):
     """How transformers runs the model."""
 
     batch: int = Field(default=128, ge=1, description="requests that are decoded together")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="auto: float32 on a CPU, elsewhere as the weights are stored"
-    )
-    device: str = Field(default="auto", description="such as cpu or cuda:1; auto: cuda where there is one")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; torch's own choice unless set")
     context: int | None = Field(default=None, ge=2, description="tokens of prompt and reply; the model's unless set")
     chat_template: str | None = Field(
         default=None, description="a file with a Jinja template, where the model has none"
@@ -165,33 +154,6 @@ class TransformersEngine:
         for future in self._pending:
             if not future.done():
                 future.set_exception(EngineError(self._ending))
-
-
-def load_model(name: str, revision: str | None, config: Config) -> "PreTrainedModel":
-    """The weights of a folder or hub id on the device that the settings name.
-
-    Raises:
-        EngineError: there is no such model, or it cannot be loaded.
-    """
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    cast("Callable[[], None]", logging.disable_progress_bar)()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
-    dtype = "float32" if config.dtype == "auto" and device == "cpu" else config.dtype
-    folder = folder_of(name)
-    options: dict[str, Any] = {"local_files_only": True} if folder else {"revision": revision}
-    try:
-        with _LOADING:
-            loaded = AutoModelForCausalLM.from_pretrained(str(folder or name), dtype=dtype, **options)
-        model = cast("torch.nn.Module", loaded).eval()
-        return cast("PreTrainedModel", model.to(device))
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AssertionError, SafetensorError) as exc:
-        raise EngineError(f"model {name} cannot be loaded: {type(exc).__name__}: {exc}") from exc
 
 
 def _completion(row: "Row[_Ticket]") -> Completion:

@@ -76,6 +76,13 @@ def test_the_settings_say_what_a_score_says() -> None:
     assert next(judged(StepConfig(threshold=0.05), told)).marks == [GOOD] * 3
 
 
+def test_a_reward_model_doubts_below_a_half() -> None:
+    scores: list[float | None] = [0.9, 0.51, 0.5]
+    assert next(judged(StepConfig(), selection(("reward", None, scores)))).marks == [GOOD, GOOD, BAD]
+    assert next(judged(StepConfig(), selection(("rollouts", None, scores)))).marks == [GOOD] * 3
+    assert next(judged(StepConfig(threshold=0.1), selection(("reward", None, scores)))).marks == [GOOD] * 3
+
+
 def test_whose_verdicts_count() -> None:
     told = selection(("rollouts", 1, None), ("person", 2, None))
     assert [one.verifier for one in judged(StepConfig(), told)] == ["person"]
