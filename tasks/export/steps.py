@@ -39,11 +39,11 @@ class StepConfig(ConfigBase):
         description="a step with at least this score, and none above the threshold, is neutral; lower ones are wrong",
     )
 
-    def right_above(self, verifier: str) -> float:
-        """The greatest score by a verifier that does not make a step right."""
+    def right_above(self, verifier: str, version: str) -> float:
+        """The greatest score by a verifier that does not make a step right; a search's version says whose it is."""
         if self.threshold is not None:
             return self.threshold
-        return RIGHT_FROM if verifier == REWARD else 0.0
+        return RIGHT_FROM if REWARD in (verifier, *version.split()) else 0.0
 
     @model_validator(mode="after")
     def _a_band(self) -> Self:
@@ -137,7 +137,7 @@ def _by_trace(config: StepConfig, verdicts: pa.Table) -> dict[str, dict[str, Any
     if config.verifier is not None:
         verdicts = verdicts.filter(pc.equal(verdicts["verifier"], pa.scalar(config.verifier)))
     found: dict[str, dict[str, Any]] = {}
-    columns = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
+    columns = ["trace_id", "verifier", "verifier_version", "first_wrong_step", "step_scores"]
     for verdict in verdicts.select(columns).sort_by("verifier").to_pylist():
         found.setdefault(verdict["trace_id"], verdict)
     return found
@@ -145,7 +145,9 @@ def _by_trace(config: StepConfig, verdicts: pa.Table) -> dict[str, dict[str, Any
 
 def _marks(config: StepConfig, count: int, verdict: Mapping[str, Any]) -> list[int]:
     if verdict["step_scores"]:
-        marks = _scored(config, verdict["step_scores"], config.right_above(verdict["verifier"]))
+        marks = _scored(
+            config, verdict["step_scores"], config.right_above(verdict["verifier"], verdict["verifier_version"])
+        )
     else:
         wrong = verdict["first_wrong_step"]
         marks = [] if wrong is None else [GOOD] * count if wrong < 0 else [GOOD] * wrong + [BAD]

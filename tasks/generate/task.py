@@ -96,12 +96,10 @@ def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Asking, liv
         EngineError: a model is not the one that it was then.
     """
     stage = stage.model_copy(update={"name": STAGE, "tables": ("traces",)})
-    then = config.model_copy(
-        update={
-            "samplers": {name: Sampler.model_validate(one) for name, one in stage.config["samplers"].items()},
-            "seed": stage.config["seed"],
-        }
-    )
+    samplers = {name: Sampler.model_validate(one) for name, one in stage.config["samplers"].items()}
+    if all(map(lake.whole, stage.outputs["traces"])):
+        samplers = {name: one for name, one in samplers.items() if set(one.strategy) != {PLAIN}}
+    then = config.model_copy(update={"samplers": samplers, "seed": stage.config["seed"]})
     now = {name: list(models.identity(one.model)) for name, one in then.samplers.items()}
     if changed := sorted(name for name, one in now.items() if one != stage.config["models"][name]):
         raise EngineError(

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from schemas.conform import rows
 from schemas.tables import VERDICTS, Status
+from tasks.engines.rewards import REWARD, RIGHT_FROM
 from tasks.score.scores import ROLLOUTS
 
 SEARCH: Final = "search"
@@ -19,8 +20,6 @@ SELF: Final = "self"
 """The scorer where the model that wrote the steps says what they are worth."""
 _REACHED: Final = 0.0
 """Math-Shepherd's hard label (Wang et al. 2023, arXiv 2312.08935, section 3.3): a rollout that reaches the answer."""
-_LIKELY: Final = 0.5
-"""Of a reward model's score, which is how likely a step is right."""
 
 
 def verdicts(traces: pa.Table) -> pa.Table:
@@ -29,8 +28,9 @@ def verdicts(traces: pa.Table) -> pa.Table:
     A step is wrong whose score, by rollouts, is 0, or by a reward model at most 0.5. `incorrect`: some step is wrong,
     first_wrong_step the first, counted from 0; null where a step before it has no score. `correct`: all steps have
     scores and none is wrong, first_wrong_step is -1. `unverifiable`: of some steps nothing is known, the others are
-    right. `score` is the least step's. What a model thinks of its own steps (by `self`) is no verdict: such values
-    rank branches, and no threshold tells wrong ones. `traces` has the columns that READ names.
+    right. `score` is the least step's; `verifier_version` says by whom, such as `1 rollouts` or `1 reward prm`. What a
+    model thinks of its own steps (by `self`) is no verdict: such values rank branches, and no threshold tells wrong
+    ones. `traces` has the columns that READ names.
     """
     told = traces.filter(_scored(traces)).select(READ).to_pylist()
     return rows([_verdict(row) for row in told], VERDICTS, at=STAGE)
@@ -50,7 +50,7 @@ def _scored(traces: pa.Table) -> Any:
 def _verdict(row: Mapping[str, Any]) -> dict[str, object]:
     scores: Sequence[float | None] = row["search"]["step_scores"]
     scorer = row["search"]["scorer"]
-    threshold = _REACHED if scorer == ROLLOUTS else _LIKELY
+    threshold = _REACHED if scorer == ROLLOUTS else RIGHT_FROM
     known = {at: score for at, score in enumerate(scores) if score is not None}
     wrong = next((at for at, score in known.items() if score <= threshold), None)
     gap = next((at for at in range(len(row["step_offsets"])) if at not in known), None)
@@ -64,7 +64,7 @@ def _verdict(row: Mapping[str, Any]) -> dict[str, object]:
     return {
         "trace_id": row["trace_id"],
         "verifier": SEARCH,
-        "verifier_version": f"{VERSION} {scorer}",
+        "verifier_version": f"{VERSION} {scorer if scorer == ROLLOUTS else f'{REWARD} {scorer}'}",
         "status": str(status),
         "score": min(known.values(), default=None),
         "extracted_answer": None,

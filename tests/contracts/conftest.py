@@ -174,6 +174,7 @@ def selection() -> Selection:
             "verifier": ["person", "rollouts", "person", "rollouts", "person"],
             "first_wrong_step": pa.array([-1, None, 0, None, 0], pa.int32()),
             "step_scores": pa.array([None, [1.0, 0.0], None, [0.5, 0.0], None], pa.list_(pa.float32())),
+            "verifier_version": ["1"] * 5,
         }
     )
     references = pa.table(

@@ -267,6 +267,7 @@ def test_prm800k_tells_who_rewrote_the_first_wrong_step(selection: Selection) ->
         told
         | {"first_wrong_step": pa.array([-1, 0], pa.int32())}
         | {"step_scores": pa.array([[1.0, 0.5], [0.0]], pa.list_(pa.float32()))}
+        | {"verifier_version": ["1"] * 2}
     )
     rewrites = pa.Table.from_pylist([empty | one for one in written], REWRITES)
     changed = selection._replace(verdicts=verdicts, rewrites=rewrites)

@@ -76,6 +76,7 @@ def selected(found: list[Case]) -> Selection:
         "verifier": ["person"] * len(found),
         "first_wrong_step": pa.array([one.wrong for one in found], pa.int32()),
         "step_scores": pa.nulls(len(found), pa.list_(pa.float32())),
+        "verifier_version": ["1"] * len(found),
     }
     pairs = dict.fromkeys(("pair_id", "problem_id", "rule", "chosen_trace_id"), ids)
     questions = pa.array([[{"role": "user", "content": one.text}] for one in found], MESSAGES)

@@ -49,6 +49,7 @@ def scored(selection: Selection) -> Selection:
             "verifier": ["rollouts"],
             "first_wrong_step": pa.array([None], pa.int32()),
             "step_scores": pa.array([[1.0, 0.0, -1.0, 1.0]], pa.list_(pa.float32())),
+            "verifier_version": ["2"],
         }
     )
     return selection._replace(traces=traces, verdicts=verdicts)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 SAMPLES = [json.loads(line) for line in (DATA / "samples/demo-problems.jsonl").read_text().splitlines()]
 HELPFUL = ("helpfulness", "instruction_following", "honesty", "truthfulness")
-BUNDLED = {"demo", "demo-mix", "demo-traces", "gsm8k-model-solutions", "pass-at-k"}
+BUNDLED = {"demo", "demo-mix", "demo-traces", "gsm8k-model-solutions", "pass-at-k", "tool-use"}
 """The recipes that no paper describes."""
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -46,6 +46,8 @@ SETTINGS: dict[str, list[str]] = {
     "self-rewarding": short("policy"),
     "math-shepherd": ["score.k=2", "score.sampling.max_tokens=150", "select.0.caps.traces=2", *short("policy")],
     "prm800k": ["score.k=2", "score.sampling.max_tokens=150", "score.per_problem=1", *short("policy")],
+    "search-beam": short("beam", n=1),
+    "search-mcts": ["generate.samplers.mcts.strategy.mcts.simulations=4", *short("mcts", n=1)],
     "first-wrong-step": ["rewrite.k=2", "rewrite.sampling.max_tokens=200", *short("policy")],
 }
 
@@ -175,7 +177,22 @@ def convincing_ones_wait(folder: Path) -> None:
     assert {stands[row["trace_id"]] for row in queue} == {"incorrect"}
 
 
+def trees_and_their_values(folder: Path) -> None:
+    found = rows(folder, "traces")
+    unknown = {row["problem_id"] for row in rows(folder, "problems") if row["reference"] is None}
+    own = {row["problem_id"]: row["search"] for row in found if row["search"]["note"]}
+    assert {
+        name for name, one in own.items() if one["note"].startswith("broken off: no branch could be val")
+    } == unknown
+    lost = {row["row_id"] for row in rows(folder, "dropped")}
+    stay = [row["search"] for row in found if row["trace_id"] not in lost and row["problem_id"] not in unknown]
+    assert all(one["scorer"] == "rollouts" and one["step_scores"] for one in stay)
+    assert {one["strategy"] for one in stay} == {"beam"} or all(one["chosen"] for one in stay)
+
+
 CHECKS: dict[str, Callable[[Path], None]] = {
+    "search-beam": trees_and_their_values,
+    "search-mcts": trees_and_their_values,
     "tulu3-persona-math": majority_alone,
     "tulu3-preferences": best_against_a_worse_one,
     "self-rewarding": best_against_a_worse_one,

@@ -16,7 +16,7 @@ MARKS = st.lists(st.sampled_from([GOOD, NEUTRAL]), max_size=6).flatmap(
 
 
 def selection(*verdicts: tuple[str, int | None, list[float | None] | None]) -> Selection:
-    """One trace of three steps, and what (verifier, first_wrong_step, step_scores) say of it."""
+    """One trace of three steps, and what (verifier and maybe its version, first_wrong_step, step_scores) say of it."""
     names, wrong, scores = zip(*verdicts, strict=True) if verdicts else ((), (), ())
     strings = {name: pa.array([value]) for name, value in (("trace_id", "t"), ("problem_id", "p"), ("text", TEXT))}
     offsets = pa.array([[0, 3, 6]], pa.list_(pa.int32()))
@@ -30,9 +30,10 @@ def selection(*verdicts: tuple[str, int | None, list[float | None] | None]) -> S
         verdicts=pa.table(
             {
                 "trace_id": pa.array(["t"] * len(names), pa.string()),
-                "verifier": pa.array(names, pa.string()),
+                "verifier": pa.array([name.partition(" ")[0] for name in names], pa.string()),
                 "first_wrong_step": pa.array(wrong, pa.int32()),
                 "step_scores": pa.array(scores, pa.list_(pa.float32())),
+                "verifier_version": pa.array([name.partition(" ")[2] or "1" for name in names], pa.string()),
             }
         ),
     )
@@ -74,6 +75,12 @@ def test_the_settings_say_what_a_score_says() -> None:
     config = StepConfig(threshold=0.5, neutral_from=0.3)
     assert next(judged(config, told)).marks == [GOOD, NEUTRAL, BAD]
     assert next(judged(StepConfig(threshold=0.05), told)).marks == [GOOD] * 3
+
+
+def test_a_search_by_a_reward_model_does_so_too() -> None:
+    scores: list[float | None] = [0.9, 0.4, 0.1]
+    assert next(judged(StepConfig(), selection(("search 1 reward prm", None, scores)))).marks == [GOOD, BAD]
+    assert next(judged(StepConfig(), selection(("search 1 rollouts", None, scores)))).marks == [GOOD] * 3
 
 
 def test_a_reward_model_doubts_below_a_half() -> None:
