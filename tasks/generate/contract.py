@@ -98,9 +98,8 @@ class Branch:
         self.conversation: str | None = None
         """JSON, of a branch that used tools."""
 
-    def leave(self, why: str) -> None:
-        """It is no trace by itself, though its model ended it: it stays in the tree, marked."""
-        self.note = why
+    def leave(self) -> None:
+        """It is no trace by itself, though its model ended it: it stays in the tree, as one that was left."""
         if self.whole:
             self.finish = Finish.STEP
 

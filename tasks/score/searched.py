@@ -16,6 +16,8 @@ SEARCH: Final = "search"
 STAGE: Final = "search verdicts"
 VERSION: Final = "1"
 READ: Final = ["trace_id", "step_offsets", "search"]
+SELF: Final = "self"
+"""The scorer where the model that wrote the steps says what they are worth."""
 _REACHED: Final = 0.0
 """Math-Shepherd's hard label (Wang et al. 2023, arXiv 2312.08935, section 3.3): a rollout that reaches the answer."""
 
@@ -26,20 +28,23 @@ def verdicts(traces: pa.Table) -> pa.Table:
     A step is wrong whose score, by rollouts, is 0, or by a reward model at most 0.5. `incorrect`: some step is wrong,
     first_wrong_step the first, counted from 0; null where a step before it has no score. `correct`: all steps have
     scores and none is wrong, first_wrong_step is -1. `unverifiable`: of some steps nothing is known, the others are
-    right. `score` is the least step's; `verifier_version` says by whom, such as `1 rollouts` or `1 reward prm`.
-    `traces` has the columns that READ names.
+    right. `score` is the least step's; `verifier_version` says by whom, such as `1 rollouts` or `1 reward prm`. What a
+    model thinks of its own steps (by `self`) is no verdict: such values rank branches, and no threshold tells wrong
+    ones. `traces` has the columns that READ names.
     """
     told = traces.filter(_scored(traces)).select(READ).to_pylist()
     return rows([_verdict(row) for row in told], VERDICTS, at=STAGE)
 
 
 def any_scored(traces: pa.Table) -> bool:
-    """Whether any of these traces (search) has scores of steps."""
+    """Whether any of these traces (search) has scores of steps that come to a verdict."""
     return bool(pc.any(_scored(traces)).as_py())
 
 
 def _scored(traces: pa.Table) -> Any:
-    return pc.is_valid(pc.struct_field(traces["search"], "step_scores"))
+    scores, scorer = (pc.struct_field(traces["search"], name) for name in ("step_scores", "scorer"))
+    own: Any = pc.equal(scorer, pa.scalar(SELF))
+    return pc.and_(pc.is_valid(scores), pc.invert(own.fill_null(False)))  # noqa: FBT003
 
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, object]:

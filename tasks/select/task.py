@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from tasks.lake import Lake
 from tasks.progress import reported, watcher
 from tasks.select import queue as review
 from tasks.select import select as selection
-from tasks.select.contract import PROBLEMS, TRACES, Earlier, Pool
+from tasks.select.contract import GONE, PROBLEMS, TRACES, Earlier, Gone, Pool
 from tasks.select.select import Step, Steps, build, pool_of
 
 _MADE_OF: Final[Mapping[str, list[str]]] = {
@@ -103,7 +103,7 @@ def _queued(lake: Lake, one: Tables, config: review.QueueConfig) -> Tables:
     )
 
     def part() -> Mapping[str, pa.Table]:
-        found = review.queue(_pool(lake, one), lake.rows(one, "verdicts", _ANSWERS), config)
+        found = review.queue(_without_tools(lake, one), lake.rows(one, "verdicts", _ANSWERS), config)
         watcher().advanced(review.STAGE, lake.row_count(one.get("traces", ())))
         return {"queue": found}
 
@@ -117,6 +117,15 @@ def _refs(one: Tables) -> tuple[Ref, ...]:
 def _pool(lake: Lake, one: Tables) -> Pool:
     tables = {name: lake.rows(one, name, columns) for name, columns in _MADE_OF.items()}
     return pool_of(tables, lake.parts(one, "traces", "text"))
+
+
+def _without_tools(lake: Lake, one: Tables) -> Pool:
+    """The pool without traces that used tools: a rewrite would go on without them."""
+    ids: list[Any] = []
+    for batch in lake.batches(one, "traces", ["trace_id", "conversation"]):
+        ids += batch.column(0).filter(pc.is_valid(batch.column(1))).to_pylist()
+    gone = pa.table([pa.array(ids, pa.string()), *(pa.nulls(len(ids), pa.string()) for _ in range(2))], schema=GONE)
+    return _pool(lake, one).without(Gone(traces=gone)) if ids else _pool(lake, one)
 
 
 def _kept(lake: Lake, earlier: Tables) -> Earlier:

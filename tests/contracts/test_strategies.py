@@ -42,19 +42,19 @@ def thinking(request: Request) -> Completion:
     return Completion(request.request_id, said, Finish.STOP, 5, 3, stopped="</think>")
 
 
-def following(request: Request) -> str | Completion:
-    """Does what it is asked for beside the traces: parts, values, criticism, questions, a program."""
-    asked, last = " ".join(one.content for one in request.messages), request.messages[-1].content
-    if "sure" in last:
-        return "It is sure."
-    if "List at most" in last:
-        return "1. What is added?\n2. Is anything taken away?"
-    if "## Solution" in last:
-        return f"Q: What is 1 + 1?\nA: So 2.\n\n## Solution\n{stepwise(request).text}"
-    if "program" in asked.lower():
-        text = f"```python\nprint({_number(request)} + 1)"
-        return Completion(request.request_id, text, Finish.STOP, 5, 9, stopped="\n```\n")
-    return stepwise(request)
+def prompted(request: Request) -> str | Completion:
+    """Follows the prompts of strategies; drafts are right or wrong as the seed falls."""
+    asked = request.messages[-1].content
+    said = {
+        "most of them agree": '{"choice": 2}',
+        "Recall": f"Q: What is 0 + 0?\nA: 0\n## Solution\nSo {_number(request) + 1}",
+        "numbered": "1. What is the sum?\n2. Is it whole?",
+        "of these words": "sure" if (request.sampling.seed or 0) % 2 else "likely",
+        "best choice": "The best choice is 1",
+        "Check your reply": "The second step is wrong.",
+        "```python": f"We add.\n```python\nprint({_number(request)} + 1)\n```",
+    }
+    return next((text for words, text in said.items() if words in asked), None) or stepwise(request)
 
 
 def calling(request: Request) -> str:
@@ -84,6 +84,7 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
         Example({"n": 4, "by": "majority"}),
         Example({"n": 4, "by": "weighted", "worth": {"reward": "prm"}}),
         Example({"n": 4, "by": "reward", "worth": {"reward": "prm"}}),
+        Example({"n": 3, "by": "consistent"}, {}, prompted),
     ],
     "beam": [
         Example({"n": 4, "width": 2} | _BY_PRM),
@@ -97,15 +98,16 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
         Example({"simulations": 9, "width": 3, "by": "value", "tokens": 40} | _BY_ROLLOUTS),
     ],
     "budget_forcing": [Example({"least": 5, "most": 30, "waits": 1}, {"think": True}, thinking)],
-    "analogical": [Example({"exemplars": 2}, answer=following)],
-    "chain_of_verification": [Example({"most": 2}, answer=following)],
-    "least_to_most": [Example({"most": 2}, answer=following)],
-    "program": [Example({"limits": {"isolation": "best_effort"}}, answer=following)],
-    "self_refine": [Example({"rounds": 1}, answer=following)],
-    "tools": [Example({"protocol": "words"}, answer=calling)],
     "tree_of_thoughts": [
-        Example({"thoughts": 2, "breadth": 1, "depth": 2, "values": 1, "step": STEP}, answer=following)
+        Example({"thoughts": 2, "breadth": 1, "depth": 2, "values": 1, "step": STEP}, {}, prompted),
+        Example({"propose": "list", "value": "vote", "breadth": 1, "depth": 2, "step": STEP}, {}, prompted),
     ],
+    "least_to_most": [Example({"most": 2}, {}, prompted)],
+    "analogical": [Example({}, {}, prompted), Example({"keep": "solution"}, {}, prompted)],
+    "self_refine": [Example({"rounds": 1}, {}, prompted)],
+    "chain_of_verification": [Example({"most": 2}, {}, prompted)],
+    "program": [Example({"limits": {"memory_mb": 256}}, {}, prompted)],
+    "tools": [Example({"protocol": "words"}, answer=calling)],
 }
 """By strategy; each has one. What searches by a reward model is left out where the bundled model writes."""
 
@@ -120,6 +122,8 @@ PROBLEMS: Final = [
     for n in range(5)
 ]
 DAMAGED: Final = "p3"
+OUTPUT: Final = "output"
+"""The kind of completion that no model is asked for: what a program printed."""
 
 
 class Asking(GradingStreams, Protocol):
@@ -290,7 +294,7 @@ def test_one_that_breaks_off_says_so_and_the_others_go_on(name: str, example: Ex
     mine, size = damaged(told(example.answer, trusting), live)
     note = mine["search"]["note"] if mine["search"] else ""
     assert note.startswith("broken off: a verifier broke: ZeroDivisionError") == live.broke
-    assert not live.broke or (size and not mine["search"]["chosen"])
+    assert not live.broke or ((size > 1 or mine["text"]) and not mine["search"]["chosen"])
     mine, _ = damaged(told(overflowing(example.answer), trusting), Exact())
     assert mine["finish_reason"] != "stop"
     damaged(told(endless(example.answer), trusting), Exact())

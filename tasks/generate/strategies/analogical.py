@@ -58,9 +58,9 @@ class _Analogical(Strategy):
         before, found, solution = came.text.rpartition(config.heading)
         recalled = len(_EXEMPLAR.findall(before))
         if not found or not recalled or not solution.strip(" \t\n:*#"):
-            came.leave("problems recalled, and a solution after them, cannot be told apart in it")
-            raise BrokenOffError(came.note or "")
+            came.leave()
+            raise BrokenOffError("no problems that it recalled, or no solution after them, can be found in the reply")
         if config.keep == "solution":
-            came.leave("what it recalled is left out of what is kept")
+            came.leave()
             came = search.write(search.root, "solution", solution.lstrip(" :*\n"), Finish.STOP, Way(version_of=came))
         search.choose(came, f"after {recalled} problems that it recalled")

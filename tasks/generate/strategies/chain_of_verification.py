@@ -56,7 +56,7 @@ class _ChainOfVerification(Strategy):
         plan = await search.ask("plan", answering(search, said, config.planning, most=config.most))
         checks = listed(plan, config.most)
         if not checks:
-            raise BrokenOffError("plan: there is no list of questions in the reply")
+            raise BrokenOffError("no list of questions in the reply")
         asked = [asking(search, config.checking, check=check) for check in checks]
         answers = await together(search.ask("check", messages, number) for number, messages in enumerate(asked))
         told = [f"{check}\n{(spoken(answer) or '').strip()}" for check, answer in zip(checks, answers, strict=True)]

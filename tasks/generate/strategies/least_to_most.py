@@ -50,17 +50,17 @@ class _LeastToMost(Strategy):
         reply = await search.ask("sub-questions", asking(search, config.parting, most=config.most))
         parts = listed(reply, config.most)
         if not parts:
-            raise BrokenOffError("sub-questions: there is no list in the reply")
+            raise BrokenOffError("no list of sub-questions in the reply")
         messages = asking(search, config.solving)
         branch = search.root
         for number, part in enumerate(parts, 1):
             begin = f"{_gap(branch)}{config.heading} {number}: {part}\n"
-            step = StepConfig(end=f"\n\n{config.heading}", max_tokens=config.max_tokens)
+            step = StepConfig(end=f"\n{config.heading}", max_tokens=config.max_tokens)
             way = Way(step, begin, messages, keep_end=False, instead=True)
             branch = await search.grow(branch, number, way)
-            branch.leave(f"answered up to sub-question {number}")
+            branch.leave()
             if not branch.open:
-                raise BrokenOffError(f"sub-question {number}: {branch.finish}")
+                raise BrokenOffError(f"a sub-question's answer did not end: number {number}, {branch.finish}")
         way = Way(None, f"{_gap(branch)}{config.final}\n", messages, instead=True)
         search.choose(await search.grow(branch, "final", way), f"after {len(parts)} sub-questions")
 

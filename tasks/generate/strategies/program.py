@@ -1,7 +1,7 @@
 r"""Program: the model reasons in a Python program, which is run; what it prints last is the answer.
 
 PAL (Gao et al. 2022, arXiv 2211.10435, section 3) and program of thoughts (Chen et al. 2022, arXiv 2211.12588, section
-2.2). A trace looks like those of tool-integrated reasoning (ToRA, Gou et al. 2023, arXiv 2309.17452, section 2.1;
+2.2). A trace looks like those of tool-integrated reasoning (ToRA, Gou et al. 2023, arXiv 2309.17452, section 2;
 NuminaMath-TIR): reasoning, a ```python block, an ```output block, the answer in \boxed{}. A program that breaks is
 shown its error there, and the model goes on from that with another one.
 """
@@ -65,21 +65,21 @@ class _Program(Strategy):
             way = Way(stop, begin, messages, kind="program", keep_end=False, instead=True)
             before = len(branch.text + begin)
             branch = await search.grow(branch, attempt, way)
-            branch.leave(f"up to program {attempt}")
+            branch.leave()
             if not branch.open:
-                raise BrokenOffError(f"program {attempt}: {branch.finish}")
+                raise BrokenOffError(f"a program did not end: attempt {attempt}, {branch.finish}")
             said = branch.text[before:]
             program = program_in(said)
             if program is None:
-                raise BrokenOffError(f"program {attempt}: there is none in the reply")
+                raise BrokenOffError(f"no program in the reply: attempt {attempt}")
             ran = await search.keep("output", branch, partial(self._run, program))
             output = f"{_closed(said)}\n{self._block(ran)}"
             begin = f"{output}\n"
             if not ran.detail:
                 await self._end(search, branch, begin, ran.text.strip().splitlines()[-1].strip())
                 return
-        failed = search.write(branch, "output", output, Finish.STEP, Way(instead=True))
-        failed.note = search.note = f"no program of {self._config.attempts} has an answer: {ran.detail}"
+        search.write(branch, "output", output, Finish.STEP, Way(instead=True))
+        search.note = f"no program of {self._config.attempts} has an answer: {ran.detail}"
 
     async def _run(self, source: str) -> Reply:
         ran = await asyncio.get_running_loop().run_in_executor(self._threads, run_program, source, self._config.limits)

@@ -74,7 +74,7 @@ class _SelfRefine(Strategy):
         reply = await search.ask("critique", messages, number)
         said = spoken(reply)
         if not said:
-            raise BrokenOffError("critique: the reply is empty, or its thinking never ends")
+            raise BrokenOffError("no critique in the reply: it is empty, or its thinking never ends")
         return None if FINE in last_line(reply).upper() else said
 
     async def _revised(self, search: Search, draft: Branch, number: int, feedback: str) -> Branch:

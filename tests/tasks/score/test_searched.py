@@ -51,6 +51,13 @@ def test_what_scores_say(scores: Scores, scorer: str, status: str, first: int | 
     assert row["step_scores"] == pytest.approx(scores)
 
 
+def test_what_a_model_thinks_of_its_own_steps_is_no_verdict() -> None:
+    own = traces((2, [0.05, 1.0], "self"))
+    assert not any_scored(own)
+    assert verdicts(own).num_rows == 0
+    assert verdicts(traces((2, [0.05, 1.0], "self"), (2, [0.9, 1.0], "prm")))["trace_id"].to_pylist() == ["t1"]
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 5), st.lists(st.none() | st.floats(0, 1, width=32), max_size=5)), max_size=5),
     st.sampled_from(["rollouts", "prm"]),

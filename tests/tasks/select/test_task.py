@@ -30,11 +30,14 @@ def rounds(lake: Lake, tables: Make) -> list[Tables]:
     def stored(number: int, count: int) -> Tables:
         ids = [f"r{number}p{at}" for at in range(count)]
         problems = [{"problem_id": one, "question": f"What is {at} of {number}?"} for at, one in enumerate(ids)]
+        kind = {"model": "m", "source": "greedy"}
         traces = [
-            {"trace_id": f"{one}.{status}", "problem_id": one, "status": status, "model": "m", "source": "greedy"}
+            {"trace_id": f"{one}.{status}", "problem_id": one, "status": status} | kind
             for one in ids
             for status in ("correct", "incorrect")
         ]
+        talked = {"problem_id": ids[1], "status": "incorrect", "conversation": "{}"}
+        traces.append({"trace_id": f"{ids[1]}.talked"} | talked | kind)
         made = tables(problems, traces)
         lost = {"table": "problems", "row_id": ids[0], "stage": "dedupe", "reason": "r"}
         made["dropped"] = pa.Table.from_pylist([lost], made["dropped"].schema)
@@ -97,3 +100,8 @@ def test_each_round_queues_its_own(lake: Lake, rounds: list[Tables]) -> None:
     rows = [lake.rows(one, "queue").to_pylist() for one in found]
     assert [[one["rank"] for one in each] for each in rows] == [[1, 2], [1, 2]]
     assert [one["trace_id"] for one in rows[0]] == ["r0p1.incorrect", "r0p2.incorrect"]
+
+
+def test_what_used_tools_is_not_put_before_people(lake: Lake, rounds: list[Tables]) -> None:
+    (found, _) = queue.fn(lake, rounds, QueueConfig(count=9, per_problem=9))
+    assert [one["trace_id"] for one in lake.rows(found, "queue").to_pylist()] == ["r0p1.incorrect", "r0p2.incorrect"]

@@ -34,7 +34,7 @@ def test_the_solution_alone_is_kept(play: Play) -> None:
 @pytest.mark.parametrize("reply", ["It is 7", "## Solution\nIt is 7", "Q: What is 1 + 1?\nA: 2\n## Solution\n"])
 def test_a_reply_that_recalls_nothing_is_left(reply: str, play: Play) -> None:
     done = play({"analogical": {}}, lambda _: reply)
-    assert done.note.startswith("broken off: problems recalled")
+    assert done.note.startswith("broken off: no problems that it recalled")
     assert list(done.dropped.values()) == ["a branch that its search left"]
 
 

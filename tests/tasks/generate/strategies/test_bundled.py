@@ -9,7 +9,7 @@ import pytest
 
 from tasks.engines.models import ModelConfig, Models
 from tasks.generate.config import GenerateConfig
-from tasks.generate.generate import Goal, sample, stored_replies
+from tasks.generate.generate import Goal, sample
 from tasks.generate.rollouts import Rollouts
 from tasks.generate.screen import screen
 from tasks.verify.live import LiveVerifier
@@ -47,11 +47,7 @@ def test_what_it_cannot_do_is_said(name: str, models: Models) -> None:
     ]
     with LiveVerifier(VerifyConfig(verifiers={"math": {}})) as live:
         batches = list(sample(problems, Rollouts(config, models, live, {}), models, config, Goal()))
-        stored = stored_replies(one.completions for one in batches)
-        again = list(sample(problems, Rollouts(config, models, live, {}, replies=stored), models, config, Goal()))
-    traces = pa.concat_tables([one.traces for one in batches]).sort_by("trace_id")
-    assert traces.equals(pa.concat_tables([one.traces for one in again]).sort_by("trace_id"))
-    assert sum(one.completions.num_rows for one in again) == 0
+    traces = pa.concat_tables([one.traces for one in batches])
     rows = traces.to_pylist()
     assert {one["problem_id"] for one in rows} == {"p0", "p1"}
     noted = {one["problem_id"]: one["search"]["note"] for one in rows if one["search"]["note"]}

@@ -43,7 +43,7 @@ def test_no_questions_a_draft_without_end_and_a_refused_prompt(
 ) -> None:
     strategy: dict[str, Any] = {"chain_of_verification": {}}
     done = play(strategy, lambda _: "It is 7")
-    assert done.note == "broken off: plan: there is no list of questions in the reply"
+    assert done.note == "broken off: no list of questions in the reply"
     assert (done.own["text"], done.own["origin"], done.own["search"]["chosen"]) == ("It is 7", "generated", False)
     done = play(strategy, lambda one: Completion(one.request_id, "on and on", Finish.LENGTH, 5, 9))
     assert list(done.dropped.values()) == ["ran into max_tokens"]

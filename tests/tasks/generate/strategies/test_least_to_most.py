@@ -14,8 +14,8 @@ def solver(request: Request) -> str | Completion:
         return PARTS
     said = request.prefix.splitlines()[-1]
     if said.startswith("Sub-question 1"):
-        text = "It is three."
-        return Completion(request.request_id, text, Finish.STOP, 5, 3, stopped="\n\nSub-question")
+        assert request.sampling.stop == ("\nSub-question",)
+        return Completion(request.request_id, "It is three.\n", Finish.STOP, 5, 3, stopped="\nSub-question")
     return "It is four." if said.startswith("Sub-question") else "Together 7"
 
 
@@ -42,7 +42,7 @@ def test_no_list_a_part_without_end_and_a_refused_prompt_are_said(
     play: Play, refused: Callable[[Request], Completion]
 ) -> None:
     done = play({"least_to_most": {}}, lambda _: "It is 7")
-    assert done.note == "broken off: sub-questions: there is no list in the reply"
+    assert done.note == "broken off: no list of sub-questions in the reply"
     assert list(done.dropped.values()) == ["refused"]
 
     def endless(request: Request) -> str | Completion:
@@ -51,7 +51,7 @@ def test_no_list_a_part_without_end_and_a_refused_prompt_are_said(
         return solver(request)
 
     done = play({"least_to_most": {"max_tokens": 9}}, endless)
-    assert done.note == "broken off: sub-question 2: length"
+    assert done.note == "broken off: a sub-question's answer did not end: number 2, length"
     assert done.own["text"].endswith("What is 4?\nand on")
     assert list(done.dropped.values()) == ["ran into max_tokens"]
     assert play({"least_to_most": {}}, refused).note == "broken off: sub-questions: a prompt of 9,000 tokens"
@@ -63,7 +63,7 @@ def test_no_tokens_left_is_an_end_too(play: Play) -> None:
         return said._replace(completion_tokens=40) if isinstance(said, Completion) else said
 
     done = play({"least_to_most": {}}, long, sampling={"max_tokens": 40})
-    assert done.note == "broken off: sub-question 2: length"
+    assert done.note == "broken off: a sub-question's answer did not end: number 2, length"
     assert list(done.dropped.values()) == ["a branch that its search left"]
 
 

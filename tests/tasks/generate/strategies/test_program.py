@@ -1,11 +1,16 @@
 """Programs that a model wrote are run in the sandbox, and their output becomes part of the trace."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tasks.engines.contract import Completion, Finish, Request
+from tasks.generate.config import GenerateConfig
+from tasks.generate.generate import Goal, sample
+from tasks.generate.rollouts import Rollouts
+from tasks.sandbox.program import ProgramConfig, Ran, run_program
 from tasks.text.source import program_in
 from tasks.verify.live import LiveVerifier
 from tasks.verify.verify import VerifyConfig
@@ -94,10 +99,43 @@ def test_an_output_with_fences_in_it_and_a_long_one_stay_one_block(play: Play) -
     assert "characters left out" in done.own["text"]
 
 
+def test_what_a_program_printed_is_stored_and_it_is_not_run_again(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(source: str, _config: ProgramConfig) -> Ran:
+        ran.append(source)
+        return Ran("7", "", "7")
+
+    monkeypatch.setattr("tasks.generate.strategies.program.run_program", run)
+    done = play({"program": {"conclude": True}}, writing("print(7)"))
+    assert done.kinds == ["program", "output", "branch"]
+    assert len(ran) == 2  # Once, and where its output was not stored yet when the search was cut off.
+
+
+def test_programs_run_beside_each_other_and_beside_the_loop(
+    told: Any, live: Any, problem: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def run(source: str, config: ProgramConfig) -> Ran:
+        both.wait()
+        return run_program(source, config)
+
+    monkeypatch.setattr("tasks.generate.strategies.program.run_program", run)
+    sampler = {"model": "m", "n": 2, "strategy": {"program": {"limits": QUICK}}}
+    settings = GenerateConfig.model_validate({"samplers": {"s": sampler}})
+    models = told(writing("print(7)"))
+    (*came,) = sample([problem], Rollouts(settings, models, live, {}), models, settings, Goal())
+    assert sum(one.traces.num_rows for one in came) == 2
+
+
 def test_no_program_a_long_one_and_a_refused_prompt(play: Play, refused: Callable[[Request], Completion]) -> None:
     done = play({"program": {}}, lambda _: "It is 7")
-    assert done.note == "broken off: program 1: there is none in the reply"
+    assert done.note == "broken off: no program in the reply: attempt 1"
     assert list(done.dropped.values()) == ["a branch that its search left"]
     done = play({"program": {}}, lambda one: Completion(one.request_id, "```python\nx =", Finish.LENGTH, 5, 9))
-    assert (done.note, list(done.dropped.values())) == ("broken off: program 1: length", ["ran into max_tokens"])
-    assert play({"program": {}}, refused).note == "broken off: program 1: context overflow"
+    assert (done.note, list(done.dropped.values())) == (
+        "broken off: a program did not end: attempt 1, length",
+        ["ran into max_tokens"],
+    )
+    assert play({"program": {}}, refused).note == "broken off: a program did not end: attempt 1, context overflow"

@@ -98,4 +98,4 @@ def test_a_verifier_that_errs_a_draft_without_end_and_a_critique_of_nothing(
         return "<think>" if "Check your reply" in request.messages[-1].content else improver(request)
 
     done = play({"self_refine": {}}, mute, judge=Judge(eight=Status.UNVERIFIABLE))
-    assert done.note == "broken off: critique: the reply is empty, or its thinking never ends"
+    assert done.note == "broken off: no critique in the reply: it is empty, or its thinking never ends"
