@@ -45,9 +45,9 @@ def compare(
         rows: pa.Table = connection.sql(
             f"""
             with fresh as (select {id_column} as id, count(*) as times, sum({content}::hugeint) as content
-                           from new_rows group by id),
+                           from new_rows group by {id_column}),
                  stale as (select {id_column} as id, count(*) as times, sum({content}::hugeint) as content,
-                           any_value({traces}) as traces from old_rows group by id),
+                           any_value({traces}) as traces from old_rows group by {id_column}),
                  gone as (select id, unnest(traces) as trace_id from stale anti join fresh using (id)),
                  why as (select id, min(stage || ': ' || reason) as reason
                          from gone join dropped on "table" = 'traces' and row_id = trace_id group by id)

@@ -34,7 +34,7 @@ _MADE_OF: Final = (
     "rewrites",
     "mixture",
 )
-_STEPS: Final = ["trace_id", "verifier", "first_wrong_step", "step_scores"]
+_STEPS: Final = ["trace_id", "verifier", "verifier_version", "first_wrong_step", "step_scores"]
 
 
 class Piece(NamedTuple):

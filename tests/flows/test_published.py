@@ -46,8 +46,17 @@ SETTINGS: dict[str, list[str]] = {
     "self-rewarding": short("policy"),
     "math-shepherd": ["score.k=2", "score.sampling.max_tokens=150", "select.0.caps.traces=2", *short("policy")],
     "prm800k": ["score.k=2", "score.sampling.max_tokens=150", "score.per_problem=1", *short("policy")],
-    "search-beam": short("beam", n=1),
-    "search-mcts": ["generate.samplers.mcts.strategy.mcts.simulations=4", *short("mcts", n=1)],
+    "search-beam": [
+        "models.policy.engine={transformers: {threads: 1}}",
+        "generate.samplers.beam.strategy.beam.n=2",
+        *short("beam", n=1),
+    ],
+    "search-mcts": [
+        "models.policy.engine={transformers: {threads: 1}}",
+        "generate.samplers.mcts.strategy.mcts.simulations=3",
+        "generate.samplers.mcts.strategy.mcts.worth.rollouts=1",
+        *short("mcts", n=1),
+    ],
     "first-wrong-step": ["rewrite.k=2", "rewrite.sampling.max_tokens=200", *short("policy")],
 }
 

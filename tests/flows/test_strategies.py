@@ -9,13 +9,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from flows.refresh import refresh
+from flows.terminal import show
 from schemas.refs import Ref, ReleaseManifest
 from tasks.engines.models import Models
 from tasks.generate.config import Sampler
@@ -134,6 +137,24 @@ def test_labels_are_those_of_the_tree(first: tuple[Path, ReleaseManifest]) -> No
         ]
         labels = row["labels"]
         assert any(labels == [one > 0 for one in (those or [])[: len(labels)] if one is not None] for those in fits)
+
+
+def test_people_see_what_searches_came_to(
+    first: tuple[Path, ReleaseManifest], page: Callable[[], dict[str, str]]
+) -> None:
+    lake, release = first
+    (told,) = release.summary.searches
+    found = traces(lake)
+    assert (told.strategy, told.searches, told.branches) == ("beam", 2, len(found))
+    assert told.tokens == sum(row["completion_tokens"] for row in rows(lake, "completions", "completion_id").values())
+    out = StringIO()
+    show(Console(file=out, width=200), release.summary)
+    assert f"beam: 2 searches, {len(found) / 2:.1f} branches each; {told.right} came to a right trace" in out.getvalue()
+    card = page()["searches"]
+    assert "| beam | 2 |" in card
+    assert card.count("Oksana the mechanic") >= 1
+    assert "▶" in card.split("```text")[-1]
+    assert all(len(line) <= 90 for block in card.split("```text")[1:] for line in block.split("```")[0].splitlines())
 
 
 def test_a_second_run_asks_nothing(

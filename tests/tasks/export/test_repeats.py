@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.refs import ReleasePart
-from schemas.tables import REFERENCES, STANDINGS, VERDICTS
+from schemas.tables import DROPPED, REFERENCES, STANDINGS, VERDICTS
 from tasks.export.diff import compare
 from tasks.export.published import Files
 from tasks.export.repeats import by_release, repeated
@@ -100,3 +100,10 @@ def test_the_diff_has_each_id_once(old: list[tuple[str, int]], new: list[tuple[s
             assert reason == f"{len(now)} rows, {len(before)} before"
         elif change == "removed":
             assert reason == ("mix: over its share" if one == "a" else None)
+
+
+def test_a_column_of_another_name_does_not_count_as_the_rows_id() -> None:
+    """ProcessBench's format has a column `id`, and its rows are the traces'."""
+    rows = pa.table({"id": ["a", "b"], "trace_id": ["t", "t"]})
+    found = compare("processbench/train", "trace_id", rows, None, DROPPED.empty_table())
+    assert [(row["row_id"], row["change"]) for row in found.to_pylist()] == [("t", "added")]
