@@ -20,6 +20,7 @@ from data.tiny_reasoner.problems import Problem, Step
 from schemas.conform import rows
 from schemas.refs import Stage, Tables, added
 from schemas.tables import PROBLEMS
+from tasks.engines.contract import Sampling
 from tasks.engines.models import ModelConfig, Models
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.generate import Goal
@@ -123,7 +124,9 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
         lake = Lake(folder)
         tables = sampled(lake, problems, models, live, options.samples)
         for method in METHODS:
-            config = ScoreConfig.model_validate({"model": MODEL, "k": options.k, "method": method})
+            sampling = Sampling(temperature=options.temperature, max_tokens=256)
+            how = {"model": MODEL, "k": options.k, "method": method, "sampling": sampling}
+            config = ScoreConfig.model_validate(how)
             (scored,) = score.fn(lake, [tables], config, models, live, {})
             yield method, compared(lake, tables, scored, problems)
 
@@ -134,6 +137,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=40)
     parser.add_argument("--samples", type=int, default=2, help="traces of each problem")
     parser.add_argument("--k", type=int, default=4, help="continuations of a step")
+    parser.add_argument(
+        "--temperature", type=float, default=0.3, help="of the continuations; the traces are taken at 1"
+    )
     options = parser.parse_args()
     table: list[list[str]] = []
     metrics: dict[str, float] = {}
@@ -145,6 +151,7 @@ def main() -> None:
             [method, f"{share:.2f} ({low:.2f} to {high:.2f})", f"{erring:.2f} of {one.wrong}", f"{one.rollouts}"]
         )
         metrics |= {f"{method}_agreement": share, f"{method}_among_wrong": erring, f"{method}_rollouts": one.rollouts}
+    metrics["omega_rollouts_share"] = metrics["omega_rollouts"] / metrics["math_shepherd_rollouts"]
     publish(
         "First wrong steps", ["method", "agreement", "where one is wrong or said to be", "rollouts"], table, metrics
     )
