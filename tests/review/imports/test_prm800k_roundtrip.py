@@ -27,6 +27,7 @@ def _selection() -> Selection:
     verdicts = {
         "trace_id": names,
         "verifier": ["person"] * 3,
+        "verifier_version": ["1"] * 3,
         "first_wrong_step": pa.array(list(FIRST_WRONG.values()), pa.int32()),
         "step_scores": pa.nulls(3, pa.list_(pa.float32())),
     }
