@@ -1,6 +1,6 @@
 """Completions that are no traces, such as problems and judgements: asked of a model, and on disk as they come."""
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -112,6 +112,11 @@ async def _completed(models: Streams, question: Question) -> Completion:
 
 def _table(batch: Sequence[_Answered], models: Streams, stage: str) -> pa.Table:
     records = [record(one.question, one.completion, models.identity(one.question.model)) for one in batch]
+    return completion_table(records, stage)
+
+
+def completion_table(records: Sequence[Mapping[str, Any]], stage: str) -> pa.Table:
+    """Rows as `record` makes them, as COMPLETIONS."""
     columns = {
         column.name: pa.array([record[column.name] for record in records], column.type) for column in COMPLETIONS
     }

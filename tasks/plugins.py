@@ -58,6 +58,13 @@ def configure(package: str, settings: Mapping[str, Any]) -> dict[str, ConfigBase
     return configs
 
 
+def spelled_out(given: object) -> object:
+    """A plug-in as settings name it, as `{name: settings}`: a bare `vllm` is `vllm: {}`."""
+    if isinstance(given, str):
+        return {given: {}}
+    return {name: settings or {} for name, settings in given.items()} if isinstance(given, dict) else given
+
+
 def explain(exc: ValidationError, *, prefix: tuple[str, ...] = ()) -> str:
     """One line for a pydantic error: each wrong key with its path, and why."""
     faults = []

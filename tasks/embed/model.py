@@ -1,6 +1,5 @@
 """Embedding models, by sentence-transformers: on a GPU where there is one."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, TypeAlias, cast
 
@@ -11,6 +10,7 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from schemas.errors import EngineError
 from tasks.engines.revision import folder_of
+from tasks.engines.weights import passive_threads
 
 Embedder: TypeAlias = Callable[[Sequence[str]], NDArray[np.float32]]
 """From texts to vectors of length 1, one a row. A text that is longer than the model can read is cut off."""
@@ -40,8 +40,7 @@ def load_embedder(config: EmbeddingConfig) -> Embedder:
     Raises:
         EngineError: there is no such model, or it cannot be loaded.
     """
-    # Before torch is imported: where other work has the cores, threads that spin for each other take 15 times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    passive_threads()
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging

@@ -4,6 +4,7 @@ The engine decides how requests share the hardware (continuous batching, batches
 concerns one request, such as a prompt that is too long, is that request's outcome; an exception ends the run.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -41,6 +42,11 @@ class Message(NamedTuple):
         called = (part for call in self.tool_calls for part in call)
         told = (self.name, self.call_id) if self.name or self.call_id else ()
         return (self.role, self.content, *called, *told)
+
+
+def said_in(messages: Iterable[Message]) -> list[str]:
+    """All that is said in these messages, for ids."""
+    return [part for message in messages for part in message.said]
 
 
 class Sampling(ConfigBase):

@@ -25,6 +25,7 @@ from schemas.errors import EngineError
 from tasks.engines.contract import Graded, Identity, Scores
 from tasks.engines.revision import revision_of
 from tasks.engines.template import Template, UnrenderableError, load_template
+from tasks.text.surrogates import is_unicode
 
 _LONG: Final = 50_000
 """Characters; reading so many takes the tokenizer several milliseconds."""
@@ -100,9 +101,7 @@ class Grader:
         good, bad = (self._token(name, getattr(self.reading, name)) for name in ("good", "bad"))
         return good, bad
 
-    async def graded(
-        self, request: Graded, context: int, ask: Callable[[Text], Awaitable[Sequence[Numbers]]]
-    ) -> Scores:
+    async def graded(self, request: Graded, context: int, ask: Ask) -> Scores:
         """Have one reply scored; `ask` gets a text and says what the model says at its places.
 
         Raises:
@@ -203,8 +202,6 @@ def _sigmoid(number: float) -> float:
 
 
 def _unicode(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise UnrenderableError("the messages or the steps hold half of a surrogate pair") from exc
+    if not is_unicode(text):
+        raise UnrenderableError("the messages or the steps hold half of a surrogate pair")
     return text

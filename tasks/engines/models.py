@@ -44,9 +44,7 @@ class ModelConfig(ConfigBase):
     @field_validator("engine", mode="before")
     @classmethod
     def _settings(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {value: {}}
-        return {kind: settings or {} for kind, settings in value.items()} if isinstance(value, dict) else value
+        return plugins.spelled_out(value)
 
     @field_validator("engine")
     @classmethod

@@ -12,6 +12,7 @@ from schemas.errors import EngineError
 from tasks.engines.contract import Message, ToolCall
 from tasks.engines.revision import folder_of
 from tasks.engines.tool_calls import arguments_of
+from tasks.text.surrogates import is_unicode
 from tasks.text.thinking import OPEN_THINK
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Template:
             asked = asked.rstrip().removesuffix(OPEN_THINK)
         text = asked + prefix
         assert text.endswith(prefix)
-        if not _is_unicode(text):
+        if not is_unicode(text):
             raise UnrenderableError("the messages or the prefix hold half of a surrogate pair")
         return text
 
@@ -186,14 +187,6 @@ def _common_end(one: str, other: str) -> int:
     """How many characters at the end are the same."""
     pairs = zip(reversed(one), reversed(other), strict=False)
     return next((count for count, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _first_line(exc: BaseException) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from tasks.engines.contract import Completion, Finish, Request, ToolCall
+from tasks.text.surrogates import is_unicode
 from tasks.text.thinking import CLOSE_THINK
 
 OPEN_CALL: Final = "<tool_call>"
@@ -132,17 +133,8 @@ def _call(value: Any) -> ToolCall | None:
             return _call(inner)
         case {"name": str(name), "arguments": arguments} | {"name": str(name), "parameters": arguments} if name:
             said = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-            return ToolCall(name, said) if _is_unicode(name + said) else None
+            return ToolCall(name, said) if is_unicode(name + said) else None
     return None
-
-
-def _is_unicode(text: str) -> bool:
-    """JSON may spell half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refused(constant: str) -> Any:

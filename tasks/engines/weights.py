@@ -1,8 +1,11 @@
 """A model's weights in this process, by transformers."""
 
+import asyncio
+import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from pydantic import Field
 
@@ -12,6 +15,8 @@ from tasks.engines.revision import folder_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
+
+T = TypeVar("T")
 
 _LOADING: Final = threading.Lock()
 """transformers cannot load two models at once: weights of one stay on the meta device."""
@@ -25,6 +30,30 @@ class Weights(ConfigBase):
     )
     device: str = Field(default="auto", description="such as cpu or cuda:1; auto: cuda where there is one")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; torch's own choice unless set")
+
+
+def passive_threads() -> None:
+    """Have torch's threads wait without spinning; before torch is imported.
+
+    Where other work has the cores, threads that spin for each other take 15 times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+async def loaded_by(thread: ThreadPoolExecutor, load: Callable[[], T]) -> T:
+    """What is loaded in the one thread that an engine works in; the thread ends where that fails."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, load)
+    except BaseException as exc:
+        # A thread cannot be cancelled: it ends when it has loaded.
+        thread.shutdown(wait=isinstance(exc, Exception))
+        raise
+
+
+def broke(name: str, exc: BaseException) -> str:
+    """What is said of an engine that failed at its work."""
+    hint = "; set a smaller `batch`" if "memory" in f"{type(exc).__name__} {exc}".lower() else ""
+    return f"model {name}: the engine broke: {type(exc).__name__}: {exc}{hint}"
 
 
 def load_model(

@@ -45,9 +45,7 @@ class Sampler(Prompting):
     @field_validator("strategy", mode="before")
     @classmethod
     def _settings(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {value: {}}
-        return {name: settings or {} for name, settings in value.items()} if isinstance(value, dict) else value
+        return plugins.spelled_out(value)
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

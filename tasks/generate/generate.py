@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from schemas.conform import conform
-from schemas.tables import COMPLETIONS, TRACES, Origin
-from tasks.asking import Question, record
+from schemas.tables import TRACES, Origin
+from tasks.asking import Question, completion_table, record
 from tasks.engines.contract import Completion, Finish, Identity, Request, Samples
 from tasks.engines.flight import GradingStreams
 from tasks.generate.config import GenerateConfig, Sampler
@@ -26,6 +26,8 @@ SEARCH: Final = "search"
 """The stage of the completions that searches ask for."""
 CUT: Final = "search/1"
 """What cuts a searched trace into steps: the search did, as it grew."""
+REPLY: Final = ["completion_id", "text", "finish_reason", "prompt_tokens", "completion_tokens", "detail"]
+"""What is read of such a completion."""
 EVERY_S: Final = 2.0
 """A trace is on disk about so many seconds after it came."""
 
@@ -82,7 +84,8 @@ def sample(
     for batch in models.stream(jobs, every_s=EVERY_S, in_flight=config.in_flight):
         came = [one for one in batch if isinstance(one, Sampled)]
         asked = [one for one in batch if isinstance(one, Asked)]
-        yield Batch(trace_table(came, models, config), completion_table(asked, models))
+        replies = completion_table([_completion(one, models) for one in asked], SEARCH)
+        yield Batch(trace_table(came, models, config), replies)
         tokens = sum(one.completion.completion_tokens or 0 for one in came if one.grown is None)
         tokens += sum(one.reply.completion_tokens or 0 for one in asked)
         watcher().measured(STAGE, {"tokens": tokens, "accepted": goal.accepted - told})
@@ -114,14 +117,8 @@ def trace_table(samples: Sequence[Sampled], models: Samples, config: GenerateCon
     return conform(pa.table(columns), TRACES, at=STAGE)
 
 
-def completion_table(asked: Sequence[Asked], models: Samples) -> pa.Table:
-    """What searches asked as COMPLETIONS; a text does not repeat what it goes on from."""
-    records = [_completion(one, models) for one in asked]
-    columns = {one.name: pa.array([record[one.name] for record in records], one.type) for one in COMPLETIONS}
-    return conform(pa.table(columns), COMPLETIONS, at=SEARCH)
-
-
 def _completion(one: Asked, models: Samples) -> dict[str, Any]:
+    """What a search asked as a row of COMPLETIONS; the text does not repeat what it goes on from."""
     question = Question(one.kind, one.problem_id, one.number, one.model, Request(one.completion_id, (), one.sampling))
     reply = one.reply
     done = Completion(
@@ -131,11 +128,10 @@ def _completion(one: Asked, models: Samples) -> dict[str, Any]:
 
 
 def stored_replies(tables: Iterable[pa.Table]) -> dict[str, Reply]:
-    """What searches were told (COMPLETIONS), by the completions' ids."""
-    names = ["completion_id", "text", "finish_reason", "prompt_tokens", "completion_tokens", "detail"]
+    """What searches were told (REPLY of COMPLETIONS), by the completions' ids."""
     found: dict[str, Reply] = {}
     for table in tables:
-        for name, text, finish, read, taken, detail in zip(*(table[one].to_pylist() for one in names), strict=True):
+        for name, text, finish, read, taken, detail in zip(*(table[one].to_pylist() for one in REPLY), strict=True):
             found[name] = Reply(text, Finish(finish), read, taken, detail or "")
     return found
 

@@ -12,8 +12,7 @@ from pydantic import Field
 
 from schemas.base import ConfigBase
 from schemas.errors import TracemillError
-from schemas.tables import Status
-from tasks.engines.contract import Completion, Finish, Graded, Grading, Message, Request, Sampling
+from tasks.engines.contract import Completion, Finish, Graded, Grading, Message, Request, Sampling, said_in
 from tasks.engines.tool_calls import with_calls_written
 from tasks.generate.contract import Accepts, Asked, Branch, BrokenOffError, Emit, Problem, Reply, Told
 from tasks.ids import content_id
@@ -103,7 +102,7 @@ class Search:
 
         `number` tells the branches that grow from one apart. One that has no tokens left is not gone on with.
         """
-        key = f"{branch.key}.{number}" if branch.key else str(number)
+        key = _key(branch, number)
         name = self.place.sample_id if self._once else content_id(self.place.sample_id, key)
         sampling = self._limited(branch, way)
         if sampling is None:
@@ -122,20 +121,15 @@ class Search:
 
     def write(self, branch: Branch, number: int | str, text: str, finish: Finish, way: Way = Way()) -> Branch:  # noqa: B008 - a tuple
         """Go on from a branch with a text that is not sampled: a step from a list, what a program printed."""
-        key = f"{branch.key}.{number}" if branch.key else str(number)
         tokens = None if branch is self.root else 0
-        grown = self._grown(branch, key, Reply(text, finish, branch.prompt_tokens, tokens), way)
+        grown = self._grown(branch, _key(branch, number), Reply(text, finish, branch.prompt_tokens, tokens), way)
         grown.seed = branch.seed
         return grown
 
     async def keep(self, kind: str, branch: Branch, work: Callable[[], Awaitable[Reply]]) -> Reply:
         """What comes of work that is no model's, such as running a branch's program: stored, and not done twice."""
         name = content_id(self.place.sample_id, kind, branch.key)
-        known = self._tools.replies.get(name)
-        if known is None:
-            known = await work()
-            self._store(name, kind, self.place.model, self.sampling, known)
-        return known
+        return await self._stored(name, kind, (self.place.model, self.sampling), work)
 
     async def ask(
         self, kind: str, messages: tuple[Message, ...], number: int = 0, model: str | None = None, **sampling: object
@@ -145,7 +139,7 @@ class Search:
         Raises:
             BrokenOffError: it could not be asked, such as for the length of the prompt.
         """
-        name = content_id(self.place.sample_id, kind, number, *(part for one in messages for part in one[:2]))
+        name = content_id(self.place.sample_id, kind, number, *said_in(messages))
         how = self.sampling.model_copy(update={"seed": self.place.seed_of(name), **sampling})
         reply = await self._reply(kind, model or self.place.model, Request(name, messages, how), Way())
         if reply.finish in (Finish.OVERFLOW, Finish.REFUSED):
@@ -154,8 +148,7 @@ class Search:
 
     async def turn(self, number: int, asked: Request, most: int) -> Reply:
         """One turn of a conversation, in `most` tokens; calls of tools stand in the reply's text, in Hermes's form."""
-        said = (part for one in asked.messages for part in one.said)
-        name = content_id(self.place.sample_id, _TURN, number, *said)
+        name = content_id(self.place.sample_id, _TURN, number, *said_in(asked.messages))
         sampling = self.sampling.model_copy(update={"max_tokens": most, "seed": self.place.seed_of(name)})
         request = asked._replace(request_id=name, sampling=sampling)
         return await self._reply(_TURN, self.place.model, request, Way())
@@ -174,17 +167,6 @@ class Search:
         except Exception as exc:
             # A verifier may be anybody's: the search says what it did, and the others go on.
             raise BrokenOffError(f"a verifier broke: {type(exc).__name__}: {exc}") from exc
-
-    async def right(self, branches: Sequence[Branch]) -> list[bool]:
-        """Which whole branches are right.
-
-        Raises:
-            BrokenOffError: of one that cannot be told.
-        """
-        told = await self.tell(branches)
-        if broken := [one.reason for one in told if one.status is Status.ERROR]:
-            raise BrokenOffError(f"a verifier broke: {broken[0]}")
-        return [one.status is Status.CORRECT for one in told]
 
     async def grade(self, branches: Sequence[Branch], model: str) -> list[tuple[float, ...]]:
         """What a reward model thinks of each step of these branches; nothing where it cannot read one."""
@@ -224,12 +206,12 @@ class Search:
         return self.sampling.model_copy(update={"max_tokens": room, "stop": stop})
 
     async def _reply(self, kind: str, model: str, request: Request, way: Way) -> Reply:
-        reply = self._tools.replies.get(request.request_id)
-        if reply is None:
+        async def sampled() -> Reply:
             done = await self._tools.models.complete(model, request)
             text, finish = await self._ended(request, done, way)
-            reply = Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
-            self._store(request.request_id, kind, model, request.sampling, reply)
+            return Reply(text, finish, done.prompt_tokens, done.completion_tokens, done.detail)
+
+        reply = await self._stored(request.request_id, kind, (model, request.sampling), sampled)
         self.spent += reply.completion_tokens or 0
         return reply
 
@@ -246,19 +228,31 @@ class Search:
 
     async def _graded(self, branch: Branch, model: str) -> tuple[float, ...]:
         name = content_id(self.place.sample_id, _REWARD, model, branch.key)
-        known = self._tools.replies.get(name)
-        if known is None:
+
+        async def scored() -> Reply:
             done = await self._tools.models.score(model, Graded(name, self.messages, branch.steps))
             finish = Finish.STOP if done.scores else Finish.REFUSED
-            text = " ".join(f"{one:.6f}" for one in done.scores)
-            known = Reply(text, finish, done.tokens, 0, done.detail)
-            self._store(name, _REWARD, model, self.sampling, known)
+            return Reply(" ".join(f"{one:.6f}" for one in done.scores), finish, done.tokens, 0, done.detail)
+
+        known = await self._stored(name, _REWARD, (model, self.sampling), scored)
         return tuple(map(float, known.text.split()))
 
-    def _store(self, name: str, kind: str, model: str, sampling: Sampling, reply: Reply) -> None:
-        if not self._once:
-            where = self.place
-            self._emit(Asked(name, kind, where.problem["problem_id"], where.number, model, sampling, reply))
+    async def _stored(
+        self, name: str, kind: str, how: tuple[str, Sampling], work: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
+        """The stored reply of this name, or what comes of the work, which is stored; `how`: the model, its sampling."""
+        known = self._tools.replies.get(name)
+        if known is None:
+            known = await work()
+            if not self._once:
+                where = self.place
+                self._emit(Asked(name, kind, where.problem["problem_id"], where.number, *how, known))
+        return known
+
+
+def _key(branch: Branch, number: int | str) -> str:
+    """What a branch that grows from this one is called in its search."""
+    return f"{branch.key}.{number}" if branch.key else str(number)
 
 
 def _cuts(start: int, text: str, step: StepConfig | None) -> Collection[int]:

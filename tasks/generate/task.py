@@ -11,11 +11,12 @@ from prefect.cache_policies import NO_CACHE
 from schemas.errors import EngineError
 from schemas.refs import Stage, Tables, joined
 from tasks.alive import alive
+from tasks.asking import replies_of
 from tasks.engines.flight import GradingStreams as Asking
 from tasks.generate import screen as screening
 from tasks.generate.config import GenerateConfig, Sampler
 from tasks.generate.contract import Accepts, Problem, Reply
-from tasks.generate.generate import SEARCH, STAGE, VERSION, Goal, Share, sample, stored_replies, stored_texts
+from tasks.generate.generate import REPLY, SEARCH, STAGE, VERSION, Goal, Share, sample, stored_replies, stored_texts
 from tasks.generate.rollouts import Rollouts
 from tasks.journal import add_each, arrived, collect_each, reopened
 from tasks.lake import Lake
@@ -83,8 +84,13 @@ def searches_of(stages: Iterable[Stage]) -> list[Stage]:
     return [
         one.model_copy(update={"name": SEARCH, "tables": ("completions",)})
         for one in stages
-        if any(set(sampler.get("strategy", [PLAIN])) != {PLAIN} for sampler in one.config["samplers"].values())
+        if any(map(_searches, one.config["samplers"].values()))
     ]
+
+
+def _searches(sampler: Mapping[str, Any]) -> bool:
+    """Whether a sampler, as a stage's settings have it, does; those of old stages say nothing of strategies."""
+    return set(sampler.get("strategy", [PLAIN])) != {PLAIN}
 
 
 def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Asking, live: Accepts) -> Tables:
@@ -96,9 +102,10 @@ def remake(lake: Lake, stage: Stage, config: GenerateConfig, models: Asking, liv
         EngineError: a model is not the one that it was then.
     """
     stage = stage.model_copy(update={"name": STAGE, "tables": ("traces",)})
-    samplers = {name: Sampler.model_validate(one) for name, one in stage.config["samplers"].items()}
+    told = stage.config["samplers"]
     if all(map(lake.whole, stage.outputs["traces"])):
-        samplers = {name: one for name, one in samplers.items() if set(one.strategy) != {PLAIN}}
+        told = {name: one for name, one in told.items() if _searches(one)}
+    samplers = {name: Sampler.model_validate(one) for name, one in told.items()}
     then = config.model_copy(update={"samplers": samplers, "seed": stage.config["seed"]})
     now = {name: list(models.identity(one.model)) for name, one in then.samplers.items()}
     if changed := sorted(name for name, one in now.items() if one != stage.config["models"][name]):
@@ -176,9 +183,8 @@ class _Rest(NamedTuple):
 
     def _told(self, before: Tables) -> dict[str, Reply]:
         """What searches were told whose completions are in a whole table, though their traces are not."""
-        refs = [ref for ref in before.get("completions", ()) if self.lake.whole(ref)]
-        made = [ref for ref in refs if (found := self.lake.manifest(ref)) and found.stage.name == SEARCH]
-        return stored_replies([self.lake.read(*made)] if made else [])
+        made = [ref for ref in replies_of(self.lake, before, {SEARCH}) if self.lake.whole(ref)]
+        return stored_replies([self.lake.read(*made, columns=REPLY)] if made else [])
 
 
 def _settled(lake: Lake, one: Tables, settings: dict[str, Any]) -> bool:
@@ -190,7 +196,7 @@ def _settled(lake: Lake, one: Tables, settings: dict[str, Any]) -> bool:
     if not made or any(manifest is None or manifest.stage.config != settings for manifest in made):
         return False
     samplers = settings["samplers"].values()
-    if any(sampler["until_accepted"] or set(sampler["strategy"]) != {PLAIN} for sampler in samplers):
+    if any(sampler["until_accepted"] or _searches(sampler) for sampler in samplers):
         return False
     asked: int = sum(sampler["n"] for sampler in samplers)
     return lake.row_count(one["traces"]) >= asked * len(_alive(lake, one, ["problem_id"]))

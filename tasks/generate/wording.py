@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import AfterValidator
 
 from tasks.engines.contract import Message
+from tasks.generate.contract import Branch
 from tasks.generate.search import Search
 from tasks.text.thinking import spoken
 
@@ -49,6 +50,11 @@ def listed(reply: str, most: int) -> list[str]:
     """The items of the numbered or bulleted list in a reply, after its thinking; at most so many, each once."""
     items = [item.strip().strip("*").strip() for item in _ITEM.findall(spoken(reply) or "")]
     return list(dict.fromkeys(filter(None, items)))[:most]
+
+
+def said(branch: Branch) -> str:
+    """What a branch says after its thinking; all of it where that never ends, or nothing follows."""
+    return spoken(branch.text) or branch.text
 
 
 def last_line(reply: str) -> str:

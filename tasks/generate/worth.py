@@ -61,10 +61,11 @@ async def _rolled_out(search: Search, branches: Sequence[Branch], count: int) ->
     told = dict(zip([one.key for one in those], await search.tell(those), strict=True))
     for end in ends:
         end.value = _value([told[end.key].status] if end.whole else [Status.INCORRECT])
+    own = {branch.key: [branch] for branch in whole}
+    for (branch, _), end in zip(asked, ends, strict=True):
+        own.setdefault(branch.key, []).append(end)
     for branch in branches:
-        mine = [end for end, (one, _) in zip(ends, asked, strict=True) if one is branch]
-        states = [told[one.key].status if one.whole else Status.INCORRECT for one in mine or [branch]]
-        branch.value = _value(states)
+        branch.value = _value([told[one.key].status if one.whole else Status.INCORRECT for one in own[branch.key]])
     for one in (*branches, *ends):
         one.scores, one.scorer = path_scores(one), ROLLOUTS
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.base import ConfigBase
-from tasks.engines.contract import Identity, Message, Request
+from tasks.engines.contract import Identity, Message, Request, said_in
 from tasks.ids import content_id
 from tasks.judge.contract import Case, Group, KindConfig, Problem, Reading, Shown
 from tasks.judge.judges import Judge
@@ -66,7 +66,7 @@ def _request(judge: Judge, identity: Identity, number: int, messages: tuple[Mess
     config = judge.config
     schema = _schema(judge.kind.reply) if config.constrain else None
     settings = config.sampling.model_dump_json()
-    turns = [part for message in messages for part in message.said]
+    turns = said_in(messages)
     name = content_id("judge", identity.model, identity.revision, settings, schema, number, *turns)
     sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})
     return Request(name, messages, sampling, json_schema=schema)

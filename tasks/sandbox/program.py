@@ -8,24 +8,29 @@ from typing import Final, NamedTuple
 from pydantic import Field
 
 from schemas.base import ConfigBase
-from tasks.sandbox.messages import Job, Limits
+from tasks.sandbox.messages import Ended, Job, Limits
 from tasks.sandbox.sandbox import Isolation, shared
 
 _LINE_MAX: Final = 1_000
 """Characters; a longer line is no answer."""
 
 
-class ProgramConfig(ConfigBase):
+class LimitsConfig(ConfigBase):
     """What each program may use."""
 
     deadline_s: float = Field(default=5.0, gt=0, description="for one program, by the wall clock")
     memory_mb: int = Field(default=512, ge=64, description="address space of one program")
     output_bytes: int = Field(default=65_536, ge=1, description="a program that prints more is ended")
-    processes: int | None = Field(default=None, ge=1, description="programs at once; one per core unless set")
     isolation: Isolation = Field(
         default=Isolation.REQUIRED,
         description="best_effort runs programs where the kernel permits no full isolation, as in a plain container",
     )
+
+
+class ProgramConfig(LimitsConfig):
+    """The same, and how many run at once."""
+
+    processes: int | None = Field(default=None, ge=1, description="programs at once; one per core unless set")
 
 
 class Ran(NamedTuple):
@@ -44,9 +49,7 @@ def run_program(source: str, config: ProgramConfig | None = None) -> Ran:
         RecipeError: programs cannot be isolated here, and have to be.
         WorkerError: the sandbox does not work.
     """
-    config = config or ProgramConfig()
-    limits = Limits(config.deadline_s, config.memory_mb, output_bytes=config.output_bytes)
-    (ended,) = shared(config.isolation).run(Job(source.encode("utf-8", "replace"), limits=limits))
+    ended = run_source(source, config or ProgramConfig())
     output = ended.stdout.decode("utf-8", "replace")
     if ended.fault or ended.code:
         return Ran(None, ended.why(), output)
@@ -56,3 +59,15 @@ def run_program(source: str, config: ProgramConfig | None = None) -> Ran:
     if len(lines[-1]) > _LINE_MAX:
         return Ran(None, f"its last line has more than {_LINE_MAX} characters", output)
     return Ran(lines[-1], "", output)
+
+
+def run_source(source: str, config: LimitsConfig) -> Ended:
+    """Run one program, and say how it ended.
+
+    Raises:
+        RecipeError: programs cannot be isolated here, and have to be.
+        WorkerError: the sandbox does not work.
+    """
+    limits = Limits(config.deadline_s, config.memory_mb, output_bytes=config.output_bytes)
+    (ended,) = shared(config.isolation).run(Job(source.encode("utf-8", "replace"), limits=limits))
+    return ended

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from schemas.tables import Status
 from tasks.asking import Question
-from tasks.engines.contract import Identity, Message, Request
+from tasks.engines.contract import Identity, Message, Request, said_in
 from tasks.engines.rewards import REWARD
 from tasks.ids import content_id
 from tasks.prompts import Prompting, messages
@@ -84,7 +84,7 @@ def questions(case: Case, step: int, config: ScoreConfig, identity: Identity) ->
     Their ids follow from what is asked alone: traces that begin alike share their continuations.
     """
     prefix, settings = case.prefix(step), config.sampling.model_dump_json(exclude={"seed"})
-    turns = [part for message in case.messages for part in message.said]
+    turns = said_in(case.messages)
     for number in range(config.k):
         name = content_id(STAGE, identity.model, identity.revision, settings, number, prefix, *turns)
         sampling = config.sampling.model_copy(update={"seed": int(name[:7], 16)})

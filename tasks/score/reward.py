@@ -9,7 +9,7 @@ import pyarrow as pa
 from schemas.conform import rows
 from schemas.tables import VERDICTS, Status
 from tasks.asking import Question
-from tasks.engines.contract import Completion, Finish, Graded, Grading, Identity, Request, Sampling
+from tasks.engines.contract import Completion, Finish, Graded, Grading, Identity, Request, Sampling, said_in
 from tasks.engines.rewards import REWARD
 from tasks.ids import content_id
 from tasks.score.cases import STAGE, Case
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 def question(case: Case, config: ScoreConfig, identity: Identity) -> Question:
     """What is asked about a trace; its id follows from the trace's text and the model alone."""
-    turns = [part for message in case.messages for part in message.said]
+    turns = said_in(case.messages)
     offsets = json.dumps(case.offsets)
     name = content_id(REWARD, identity.model, identity.revision, identity.template_hash, offsets, case.text, *turns)
     request = Request(name, case.messages, _NOT_SAMPLED)

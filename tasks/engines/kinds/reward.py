@@ -1,7 +1,6 @@
 """A reward model in this process by transformers: on a CPU out of the box, on a GPU where there is one."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -13,7 +12,7 @@ from pydantic import Field
 from schemas.errors import EngineError
 from tasks.engines.contract import Graded, Identity, Scores
 from tasks.engines.grading import Grader, Numbers, Reading, Text
-from tasks.engines.weights import Weights, load_model
+from tasks.engines.weights import Weights, broke, load_model, loaded_by, passive_threads
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +35,7 @@ class Config(Reading, Weights):
 
 def build(config: Config, model: str, revision: str | None) -> "RewardEngine":
     """An engine that has the model of a folder or hub id score replies."""
-    # Before torch is imported: where other work has the cores, threads that spin for each other take 15 times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    passive_threads()
     return RewardEngine(config, model, revision)
 
 
@@ -63,12 +61,7 @@ class RewardEngine:
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reward")
-        try:
-            self._model = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
-        except BaseException as exc:
-            # A thread cannot be cancelled: it ends when it has loaded.
-            self._thread.shutdown(wait=isinstance(exc, Exception))
-            raise
+        self._model = await loaded_by(self._thread, self._load)
         return self
 
     async def __aexit__(
@@ -125,12 +118,9 @@ class RewardEngine:
         exc = None if reading.cancelled() else reading.exception()
         if exc is None:
             return
-        hint = "; set a smaller `batch`" if "memory" in f"{type(exc).__name__} {exc}".lower() else ""
         self._waiting.clear()
         for future in list(self._pending):
-            future.set_exception(
-                EngineError(f"model {self._name}: the engine broke: {type(exc).__name__}: {exc}{hint}")
-            )
+            future.set_exception(EngineError(broke(self._name, exc)))
 
 
 class _Model:

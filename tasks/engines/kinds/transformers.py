@@ -1,7 +1,6 @@
 """A model in this process by transformers: on a CPU out of the box, on a GPU where there is one."""
 
 import asyncio
-import os
 import random
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from tasks.engines.outcomes import overflow, refused
 from tasks.engines.revision import revision_of
 from tasks.engines.template import Prompt, Template, UnrenderableError, load_template
 from tasks.engines.tool_calls import with_calls
-from tasks.engines.weights import Weights, load_model
+from tasks.engines.weights import Weights, broke, load_model, loaded_by, passive_threads
 
 if TYPE_CHECKING:
     from tasks.engines.decoding import Decoder, Row
@@ -39,8 +38,7 @@ class Config(Weights):
 
 def build(config: Config, model: str, revision: str | None) -> "TransformersEngine":
     """An engine that runs the model of a folder or hub id."""
-    # Before torch is imported: where other work has the cores, threads that spin for each other take 15 times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    passive_threads()
     return TransformersEngine(config, model, revision)
 
 
@@ -67,13 +65,8 @@ class TransformersEngine:
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transformers")
+        decoder = await loaded_by(self._thread, self._load)
         loop = asyncio.get_running_loop()
-        try:
-            decoder = await loop.run_in_executor(self._thread, self._load)
-        except BaseException as exc:
-            # A thread cannot be cancelled: it ends when it has loaded.
-            self._thread.shutdown(wait=isinstance(exc, Exception))
-            raise
         self._ending = ""
         self._worker = loop.run_in_executor(self._thread, self._work, decoder, loop)
         self._worker.add_done_callback(self._ended)
@@ -148,9 +141,7 @@ class TransformersEngine:
 
     def _ended(self, worker: "asyncio.Future[None]") -> None:
         exc = worker.exception()
-        hint = "; set a smaller `batch`" if exc and "memory" in f"{type(exc).__name__} {exc}".lower() else ""
-        why = f"broke: {type(exc).__name__}: {exc}{hint}" if exc else "has ended"
-        self._ending = f"model {self._name}: the engine {why}"
+        self._ending = broke(self._name, exc) if exc else f"model {self._name}: the engine has ended"
         for future in self._pending:
             if not future.done():
                 future.set_exception(EngineError(self._ending))

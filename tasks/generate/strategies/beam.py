@@ -5,7 +5,6 @@ are kept, each of the `n / width` best is gone on with in `width` ways. Whole br
 weightiest answer is chosen, or the most valuable branch.
 """
 
-from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,7 +12,7 @@ from pydantic import Field, model_validator
 from tasks.generate.contract import Branch, Strategy
 from tasks.generate.growth import GrowthConfig
 from tasks.generate.search import Search, Way
-from tasks.generate.votes import winner
+from tasks.generate.votes import chosen, ranked
 from tasks.generate.worth import weigh
 
 
@@ -61,26 +60,3 @@ async def beamed(search: Search, start: Branch, config: Config) -> list[Branch]:
         room = max(1, (config.n - len(whole)) // config.width)
         best, ways = ranked([one for one in front if one.open])[:room], config.width
     return await config.ended(search, whole, [one for one in best if one is not start])
-
-
-def ranked(branches: Sequence[Branch]) -> list[Branch]:
-    """The most valuable first; among equals by their keys, and of branches with one text only the first."""
-    once = {one.text: one for one in sorted(branches, key=lambda one: one.key, reverse=True)}
-    return sorted(once.values(), key=lambda one: (-(one.value if one.value is not None else -1.0), one.key))
-
-
-async def chosen(search: Search, whole: Sequence[Branch], by: str) -> None:
-    """Choose one of the whole branches: the best by its value, or the weightiest of the winning answer."""
-    if not whole:
-        search.note = "no branch came to an end"
-    elif by in ("reward", "value"):
-        best = ranked(whole)[0]
-        search.choose(best, f"the highest of {len(whole)} values, {best.value or 0:.3f}")
-    else:
-        told = await search.tell(whole)
-        weights = {one.key: (one.value or 0.0) if by == "weighted" else 1.0 for one in whole}
-        found = winner(whole, {one.key: said.answer for one, said in zip(whole, told, strict=True)}, weights)
-        if found:
-            search.choose(*found)
-        else:
-            search.note = "no branch has an answer"

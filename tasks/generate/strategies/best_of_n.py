@@ -8,7 +8,7 @@ one that most of the others agree with, as the model itself says (universal self
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,7 +18,8 @@ from schemas.tables import Status
 from tasks.consistency import which_agrees
 from tasks.generate.contract import Branch, Strategy, Told
 from tasks.generate.search import Search
-from tasks.generate.votes import winner
+from tasks.generate.votes import elected
+from tasks.generate.wording import said
 from tasks.generate.worth import WorthConfig, weigh
 from tasks.text.thinking import spoken
 
@@ -75,23 +76,22 @@ class _BestOfN(Strategy):
             return (best, f"the highest of {len(whole)} values, {best.value or 0:.3f}") if best else None
         if self._config.by == "consistent":
             return await self._agreeing(search, whole)
-        told = dict(zip([one.key for one in whole], await search.tell(whole), strict=True))
+        told = await search.tell(whole)
         if self._config.by == "verifier":
             return _first_right(whole, told)
-        weights = {one.key: (one.value or 0.0) if self._config.by == "weighted" else 1.0 for one in whole}
-        return winner(whole, {key: one.answer for key, one in told.items()}, weights)
+        return elected(whole, told, weighted=self._config.by == "weighted")
 
     async def _agreeing(self, search: Search, whole: Sequence[Branch]) -> tuple[Branch, str] | None:
         if len(whole) < 2:
             return (whole[0], "the only one that ended") if whole else None
         given = {"problem": search.problem["question"]}
-        asked = which_agrees(given, [spoken(one.text) or one.text for one in whole], self._config.characters)
+        asked = which_agrees(given, [said(one) for one in whole], self._config.characters)
         found = _CHOICE.findall(spoken(await search.ask("consistent", asked)) or "")
         if not found or not 1 <= int(found[-1]) <= len(whole):
             return None
         return whole[int(found[-1]) - 1], f"most of {len(whole)} samples agree with it, says the model"
 
 
-def _first_right(whole: Sequence[Branch], told: Mapping[str, Told]) -> tuple[Branch, str] | None:
-    right = [one for one in whole if told[one.key].status is Status.CORRECT]
+def _first_right(whole: Sequence[Branch], told: Sequence[Told]) -> tuple[Branch, str] | None:
+    right = [one for one, said in zip(whole, told, strict=True) if said.status is Status.CORRECT]
     return (right[0], f"the first of {len(right)} that are right, of {len(whole)}") if right else None

@@ -11,7 +11,7 @@ from pydantic import Field
 from schemas.base import ConfigBase
 from tasks.generate.contract import BrokenOffError, Strategy
 from tasks.generate.search import Search, Way, together
-from tasks.generate.wording import answering, asking, holds, listed
+from tasks.generate.wording import answering, asking, holds, listed, said
 from tasks.text.thinking import spoken
 
 PLANNING: Final = (
@@ -52,14 +52,13 @@ class _ChainOfVerification(Strategy):
         if not draft.whole:
             search.choose(draft, "as it came: the draft did not end")
             return
-        said = spoken(draft.text) or draft.text
-        plan = await search.ask("plan", answering(search, said, config.planning, most=config.most))
+        plan = await search.ask("plan", answering(search, said(draft), config.planning, most=config.most))
         checks = listed(plan, config.most)
         if not checks:
             raise BrokenOffError("no list of questions in the reply")
         asked = [asking(search, config.checking, check=check) for check in checks]
         answers = await together(search.ask("check", messages, number) for number, messages in enumerate(asked))
         told = [f"{check}\n{(spoken(answer) or '').strip()}" for check, answer in zip(checks, answers, strict=True)]
-        messages = answering(search, said, config.revising, checks="\n\n".join(told))
+        messages = answering(search, said(draft), config.revising, checks="\n\n".join(told))
         final = await search.grow(search.root, "final", Way(messages=messages, version_of=draft))
         search.choose(final, f"revised after {len(checks)} questions that check the draft")

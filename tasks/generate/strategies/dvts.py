@@ -10,6 +10,7 @@ from pydantic import Field
 from tasks.generate.contract import Branch, Strategy
 from tasks.generate.search import Search, Way
 from tasks.generate.strategies import beam
+from tasks.generate.votes import chosen, ranked
 from tasks.generate.worth import weigh
 
 
@@ -43,8 +44,8 @@ class _Diverse(Strategy):
             whole += [one for one in front if one.whole]
             firsts = {tree: _best(front[at * width : (at + 1) * width]) for at, tree in enumerate(best)}
             best = {tree: one for tree, one in firsts.items() if one and one.open}
-        await beam.chosen(search, await config.ended(search, whole, list(best.values())), config.by)
+        await chosen(search, await config.ended(search, whole, list(best.values())), config.by)
 
 
 def _best(branches: list[Branch]) -> Branch | None:
-    return next(iter(beam.ranked([one for one in branches if one.open or one.whole])), None)
+    return next(iter(ranked([one for one in branches if one.open or one.whole])), None)

@@ -18,7 +18,7 @@ from tasks.engines.contract import Finish
 from tasks.generate.contract import Branch, Strategy
 from tasks.generate.growth import GrowthConfig
 from tasks.generate.search import Search, Way
-from tasks.generate.strategies.beam import chosen
+from tasks.generate.votes import chosen
 from tasks.generate.worth import ROLLOUTS, path_scores, weigh
 
 _WORTHLESS: Final = 0.0

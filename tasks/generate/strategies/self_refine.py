@@ -15,7 +15,7 @@ from schemas.base import ConfigBase
 from schemas.tables import Status
 from tasks.generate.contract import Branch, BrokenOffError, Strategy, Told
 from tasks.generate.search import Search, Way
-from tasks.generate.wording import answering, holds, last_line
+from tasks.generate.wording import answering, holds, last_line, said
 from tasks.text.thinking import spoken
 
 CRITICISING: Final = (
@@ -70,15 +70,15 @@ class _SelfRefine(Strategy):
 
     async def _critique(self, search: Search, draft: Branch, number: int) -> str | None:
         """What the model says of its own draft; None where it finds nothing wrong."""
-        messages = answering(search, _said(draft), self._config.criticising, fine=FINE)
+        messages = answering(search, said(draft), self._config.criticising, fine=FINE)
         reply = await search.ask("critique", messages, number)
-        said = spoken(reply)
-        if not said:
+        critique = spoken(reply)
+        if not critique:
             raise BrokenOffError("no critique in the reply: it is empty, or its thinking never ends")
-        return None if FINE in last_line(reply).upper() else said
+        return None if FINE in last_line(reply).upper() else critique
 
     async def _revised(self, search: Search, draft: Branch, number: int, feedback: str) -> Branch:
-        messages = answering(search, _said(draft), self._config.revising, feedback=feedback)
+        messages = answering(search, said(draft), self._config.revising, feedback=feedback)
         return await search.grow(
             search.root, f"revision{number}", Way(messages=messages, version_of=draft, kind="revision")
         )
@@ -86,10 +86,6 @@ class _SelfRefine(Strategy):
 
 def _name(number: int) -> str:
     return f"revision {number}" if number else "the draft"
-
-
-def _said(draft: Branch) -> str:
-    return spoken(draft.text) or draft.text
 
 
 def _feedback(problem: Mapping[str, Any], told: Told) -> str:

@@ -21,7 +21,7 @@ from tasks.text.conversation import Conversation, dumped, spoken
 class Config(ConfigBase):
     """The tools, and how they are used."""
 
-    tools: dict[str, dict[str, Any]] = Field(
+    tools: dict[str, dict[str, Any] | None] = Field(
         default={"calculator": {}}, min_length=1, description="settings by name; a bare `python:` is `python: {}`"
     )
     turns: int = Field(default=8, ge=1, description="turns of the model at most; the last has to be its answer")
@@ -31,14 +31,6 @@ class Config(ConfigBase):
         "in the text, for a model whose template has no place for tools",
     )
     characters: int = Field(default=4_000, ge=100, description="of one result; the middle of a longer one is left out")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare(cls, given: Any) -> Any:
-        tools = given.get("tools") if isinstance(given, dict) else None
-        if not isinstance(tools, dict):
-            return given
-        return given | {"tools": {name: settings or {} for name, settings in tools.items()}}
 
     @model_validator(mode="after")
     def _known(self) -> "Config":

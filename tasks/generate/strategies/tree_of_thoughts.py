@@ -15,8 +15,9 @@ from schemas.base import ConfigBase
 from tasks.engines.contract import Finish, Message
 from tasks.generate.contract import Branch, BrokenOffError, Strategy
 from tasks.generate.search import Search, StepConfig, Way, together
-from tasks.generate.strategies.beam import ranked
+from tasks.generate.votes import ranked
 from tasks.generate.wording import asking, holds, last_line, listed
+from tasks.generate.worth import path_scores
 
 SELF: Final = "self"
 PROPOSING: Final = (
@@ -131,9 +132,8 @@ class _TreeOfThoughts(Strategy):
         if read and not any(read):
             raise BrokenOffError(f"no thought could be valued: none of {len(read)} replies can be read")
         for state, one in zip(states, values, strict=True):
-            before = state.origin.scores if state.origin else ()
-            none = (None for _ in range(len(state.cuts) - len(before) - 1))
-            state.value, state.scorer, state.scores = one, SELF, (*before, *none, one)[: len(state.cuts)]
+            state.value, state.scorer = one, SELF
+            state.scores = path_scores(state)
         return read
 
     async def _scored(self, search: Search, states: Sequence[Branch], asked: int) -> _Values:

@@ -9,12 +9,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from pydantic import Field
-
-from schemas.base import ConfigBase
 from tasks.generate.toolbox import HungError, Tool, ToolError
-from tasks.sandbox.messages import Job, Limits
-from tasks.sandbox.sandbox import Isolation, shared
+from tasks.sandbox.program import LimitsConfig, run_source
 from tasks.sandbox.script import NAME
 
 _DESCRIPTION: Final = (
@@ -31,16 +27,8 @@ _SHOW: Final = f"if {_VALUE} is not None: print({_VALUE})"
 _LINE: Final = re.compile(rf'^ *File "{re.escape(NAME)}", line (\d+)', re.MULTILINE)
 
 
-class Config(ConfigBase):
-    """What a program may use."""
-
-    deadline_s: float = Field(default=5.0, gt=0, description="for one call, by the wall clock")
-    memory_mb: int = Field(default=512, ge=64, description="address space of one program")
-    output_bytes: int = Field(default=65_536, ge=1, description="a program that prints more is ended")
-    isolation: Isolation = Field(
-        default=Isolation.REQUIRED,
-        description="best_effort runs programs where the kernel permits no full isolation, as in a plain container",
-    )
+class Config(LimitsConfig):
+    """What the program of one call may use."""
 
 
 def build(config: Config) -> Tool:
@@ -49,9 +37,7 @@ def build(config: Config) -> Tool:
 
 
 def _call(config: Config, arguments: Mapping[str, Any]) -> str:
-    limits = Limits(config.deadline_s, config.memory_mb, output_bytes=config.output_bytes)
-    source = _with_value(str(arguments["code"]))
-    (ended,) = shared(config.isolation).run(Job(source.encode("utf-8", "replace"), limits=limits))
+    ended = run_source(_with_value(str(arguments["code"])), config)
     if ended.fault.startswith("timed out"):
         raise HungError
     said = ended.stdout.decode("utf-8", "replace").rstrip()
