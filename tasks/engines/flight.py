@@ -80,8 +80,9 @@ class _Flight(Generic[T]):
             while await self._launch() and loop.time() < until:
                 await self._news.wait()
                 self._news.clear()
-                if self._failure is not None:
-                    raise self._failure
+                self._check()
+            # The last job may have failed after the watch before this one.
+            self._check()
         finally:
             alarm.cancel()
 
@@ -92,6 +93,10 @@ class _Flight(Generic[T]):
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     async def _launch(self) -> bool:
         """Start waiting jobs while there is room; whether any is in the air."""

@@ -119,6 +119,17 @@ def test_a_failure_comes_after_all_that_was_emitted(runner: asyncio.Runner) -> N
     assert ended == ["ended"]
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_the_last_job_may_fail_between_two_lists(runner: asyncio.Runner, turns: int) -> None:
+    async def job(emit: Emit) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise EngineError("it broke")
+
+    with pytest.raises(EngineError, match="it broke"):
+        list(fly(runner, [job], every_s=0, in_flight=1))
+
+
 def test_a_failing_iterable_is_a_failure(runner: asyncio.Runner) -> None:
     ended: list[str] = []
 
