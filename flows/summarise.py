@@ -54,6 +54,7 @@ def summarise(lake: Lake, config: CurationConfig, tables: Tables, gold: Tables) 
         searches=searches.reports(found),
         verdicts=_numbers(found, "verdict"),
         kept_verdicts=_numbers(found, "kept"),
+        tool_traces=found.get("tools", Counter())[()],
         pass_at_k=coverage(rates),
         pass_rates=histogram(rates),
         agreements=_agreements(lake, joined(tables, measured), both("agreement")),

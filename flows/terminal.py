@@ -129,6 +129,8 @@ def show(console: Console, summary: Summary) -> None:
     _pairs(console, summary)
     if summary.exported:
         console.print(f"exported rows: {_listed(summary.exported)}", soft_wrap=True)
+    if summary.left_out:
+        console.print(f"left out of formats: {summary.left_out}", soft_wrap=True)
 
 
 def _pairs(console: Console, summary: Summary) -> None:

@@ -267,8 +267,19 @@ class Summary(ConfigBase):
     """Of a mixture of releases: what came from where."""
     exported: dict[str, int] = Field(default_factory=dict)
     """Rows by format and split: `sft/train`."""
+    tool_traces: int = 0
+    """Kept traces that called tools."""
+    toolless: tuple[str, ...] = ()
+    """Formats that have no place for calls, and leave such traces out."""
     tokens_by_column: tuple[TokenLengths, ...] = ()
     """Where `export.tokenizer` is set."""
+
+    @property
+    def left_out(self) -> str:
+        """A sentence on the traces that formats leave out since these called tools; empty where there are none."""
+        if not (self.tool_traces and self.toolless):
+            return ""
+        return f"{self.tool_traces:,} traces called tools; without a place for calls: {', '.join(self.toolless)}"
 
     @property
     def accepted(self) -> int:

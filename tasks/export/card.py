@@ -33,7 +33,7 @@ def card(facts: CardFacts) -> str:
     sections = [
         _front_matter(facts),
         f"# {facts.name} {facts.version}\n\n{facts.description}".rstrip(),
-        f"## What is in it\n\n{report.counts(('format', 'rows'), summary.exported)}\n\n{_usage(summary)}",
+        f"## What is in it\n\n{_contents(summary)}{_usage(summary)}",
         _tokens(summary),
         f"## What came from where\n\n{report.mixture(summary.mixture)}" if summary.mixture else "",
         f"## What was dropped, and why\n\n![The funnel](funnel.png)\n\n{report.funnel(summary)}",
@@ -74,6 +74,11 @@ def _splits(summary: Summary) -> dict[str, list[str]]:
         name, _, split = path.partition("/")
         found.setdefault(name, []).append(split)
     return found
+
+
+def _contents(summary: Summary) -> str:
+    left_out = f"Left out of formats: {summary.left_out}.\n\n" if summary.left_out else ""
+    return f"{report.counts(('format', 'rows'), summary.exported)}\n\n{left_out}"
 
 
 def _usage(summary: Summary) -> str:

@@ -134,7 +134,11 @@ def _write(lake: Lake, plan: Plan, made: Sequence[Format]) -> ReleaseManifest:
     files = {one.path: put(lake, f"{folder}/{one.path}", one, plan.config.part_rows) for one in made}
     digests = beside(lake.storage, folder, made, files)
     diff = _diff(lake, plan, made, files, claim.previous)
-    counted = {"exported": {one.path: one.row_count for one in made}, "tokens_by_column": lengths(made, files)}
+    counted = {
+        "exported": {one.path: one.row_count for one in made},
+        "tokens_by_column": lengths(made, files),
+        "toolless": tuple(sorted({one.name for one in made if not one.exporter.tools})),
+    }
     summary = plan.summary.model_copy(update=counted | _from_releases(lake, plan, files))
     stages = lineage(lake, plan.tables)
     facts = CardFacts(

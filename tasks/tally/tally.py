@@ -20,7 +20,7 @@ from tasks.tally.passrate import sampled
 from tasks.tally.searches import searches
 from tasks.tally.yields import yields
 
-VERSION: Final = "6"
+VERSION: Final = "7"
 COLUMNS: Final[Mapping[str, list[str] | None]] = {
     "problems": ["problem_id", "reference", "domain", "persona_id"],
     "traces": [
@@ -35,6 +35,7 @@ COLUMNS: Final[Mapping[str, list[str] | None]] = {
         "completion_tokens",
         "source_labels",
         "search",
+        "conversation",
     ],
     "completions": ["completion_tokens"],
     "standings": ["trace_id", "status"],
@@ -59,9 +60,9 @@ class Counted(NamedTuple):
 def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -> Counted:
     """Count a round.
 
-    kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status),
-    `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier, label, status), `no pair` and
-    `refused pair` (reason), and those of `pairing` and `searches`.
+    kind, key: `entered` (table), `dropped` (table, stage, reason), `tokens` (), `verdict` and `kept` (status), `tools`
+    (; kept traces that called some), `sampled` (judged traces, correct ones; counts problems), `agreement` (verifier,
+    label, status), `no pair` and `refused pair` (reason), and those of `pairing` and `searches`.
 
     Args:
         tables: those that COLUMNS names.
@@ -74,7 +75,8 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
     standings = tables["standings"]
     # The tokens of a trace that goes on from another, or that a search came to, are its completions'.
     own = samples(traces)
-    kept = alive(traces, "traces", dropped).select(["trace_id"]).join(standings, "trace_id")
+    living = alive(traces, "traces", dropped)
+    kept = living.select(["trace_id"]).join(standings, "trace_id")
     judged = compared(traces, tables["verdicts"])
     unpaired = dropped.filter(pc.equal(dropped["table"], pa.scalar(NO_PAIR)))
     of_problem = pc.is_in(unpaired["row_id"], value_set=problems["problem_id"].combine_chunks())
@@ -84,6 +86,7 @@ def tally(tables: Mapping[str, pa.Table], stages: Mapping[str, Sequence[str]]) -
         "tokens": _tokens(own.filter(pc.is_null(own["search"])), tables["completions"]),
         "verdict": _counted(standings, "status"),
         "kept": _counted(kept, "status"),
+        "tools": _called(living),
         "sampled": _sampled(own, standings),
         "agreement": Counter(told(judged)),
         "no pair": _counted(unpaired.filter(of_problem), "reason"),
@@ -107,6 +110,11 @@ def _tokens(*tables: pa.Table) -> Count:
     sums = [pc.sum(one["completion_tokens"]).as_py() for one in tables]
     known = [int(one) for one in sums if one is not None]
     return Counter({(): sum(known)} if known else {})
+
+
+def _called(traces: pa.Table) -> Count:
+    count = traces.num_rows - traces["conversation"].null_count
+    return Counter({(): count} if count else {})
 
 
 def _counted(table: pa.Table, column: str) -> Count:

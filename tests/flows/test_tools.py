@@ -23,8 +23,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> tuple
     """A release of the recipe's first problems."""
     folder = tmp_path_factory.mktemp("tools")
     rows = (DATA / "samples/demo-problems.jsonl").read_text().splitlines()[:8]
-    (folder / "problems.jsonl").write_text("\n".join(rows))
-    settings = [f"ingest.source.path={folder / 'problems.jsonl'}", "generate.samplers.tiny.n=2"]
+    problems = folder / "problems.jsonl"
+    problems.write_text("\n".join(rows))
+    settings = [f"ingest.source.path={problems}", "generate.samplers.tiny.n=2", "export.formats.sft={}"]
     release: ReleaseManifest = refresh("tool-use", str(folder / "lake"), settings)
     return Lake(str(folder / "lake")), release
 
@@ -43,6 +44,13 @@ def test_the_model_calls_and_is_mostly_right(made: tuple[Lake, ReleaseManifest])
         assert len(row["step_offsets"]) >= roles.count("assistant")
     assert release.summary.exported["sft_tools/train"] >= 11
     assert release.summary.exported["llamafactory_tools/train"] == release.summary.exported["sft_tools/train"]
+
+
+def test_what_formats_without_a_place_for_calls_leave_out_is_said(made: tuple[Lake, ReleaseManifest]) -> None:
+    _, release = made
+    kept = sum(release.summary.kept_verdicts.values())
+    assert release.summary.exported["sft/train"] == 0
+    assert release.summary.left_out == f"{kept} traces called tools; without a place for calls: sft"
 
 
 def test_a_trainer_takes_a_step_on_it(made: tuple[Lake, ReleaseManifest], tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def made(stages: tuple[Manifest, ...] = (), **licenses: str) -> str:
         verdicts={},
         kept_verdicts={},
         exported={"kto/train": 9_000, "kto/validation": 1_000, "sft/train": 5},
+        tool_traces=12,
+        toolless=("kto", "sft"),
         tokens_by_column=(TokenLengths(format="sft", column="messages", median=210, p95=1_500, longest=12_000),),
     )
     return card(CardFacts("sums", "v2", "Sums.", "mit", licenses, summary, stages, {}, None))
@@ -69,6 +71,11 @@ def test_a_hub_finds_each_format_and_its_splits() -> None:
     ]
     usage = 'load_dataset("parquet", data_files={"validation": "kto/validation/*.parquet"}, split="validation")'
     assert usage in section(made(), "What is in it")
+
+
+def test_what_formats_leave_out_is_said() -> None:
+    said = "Left out of formats: 12 traces called tools; without a place for calls: kto, sft."
+    assert said in section(made(), "What is in it")
 
 
 def test_tokens_and_licences() -> None:

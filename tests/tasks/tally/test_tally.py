@@ -56,6 +56,7 @@ def made(seed: int, name: str) -> dict[str, pa.Table]:
                 "completion_tokens": pa.array([draw.choice([None, 7]) for _ in traces], pa.int32()),
                 "source_labels": pa.array(labels, LABELS),
                 "search": pa.nulls(len(traces), SEARCH),
+                "conversation": pa.array([draw.choice([None, "{}"]) for _ in traces], pa.string()),
             }
         ),
         "completions": pa.table({"completion_tokens": pa.array([3, None], pa.int32())}),
@@ -127,6 +128,7 @@ def test_what_a_round_comes_to() -> None:
                     [[("is_correct", "true")], None, [("is_correct", "false")], None, None], LABELS
                 ),
                 "search": pa.nulls(5, SEARCH),
+                "conversation": pa.array([None, "{}", "{}", None, None]),
             }
         ),
         "problems": pa.table(
@@ -180,6 +182,7 @@ def test_what_a_round_comes_to() -> None:
         "tokens": {(): 21},
         "verdict": {("correct",): 3, ("incorrect",): 1, ("unverifiable",): 1},
         "kept": {("correct",): 3, ("unverifiable",): 1},
+        "tools": {(): 1},
         "sampled": {("3", "2"): 1},
         "agreement": {("math", "true", "correct"): 1, ("math", "false", "correct"): 1},
         "pair": {("irpo",): 2, ("meta",): 1},
