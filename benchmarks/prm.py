@@ -1,11 +1,12 @@
 """Do step labels teach? A reward model trained on a release of ours, beside the truth: `python -m benchmarks.prm`.
 
-The recipe `math-shepherd` labels the bundled model's traces of training problems by rollouts; the release's labels, and
-nothing else, train the bundled model to score steps (`data/tiny_reasoner/train_prm.py`). It is measured on traces of
-held-out problems, whose first wrong step is known (`benchmarks/steps.py`): the area under the ROC curve of the steps'
-scores, right against wrong, up to and with the first wrong one; and that of a trace's least, last and mean score, right
-answers against wrong ones. Intervals are of a bootstrap over problems. The same training with the true labels says what
-there is to be learnt, one with labels at random that nothing leaks. With `--lake` a release that is there is taken.
+The recipe `math-shepherd` labels the bundled model's traces of training problems by rollouts (OmegaPRM's search), where
+it solves some samples of a problem, not all; the release's labels, and nothing else, train that model to score steps
+(`data/tiny_reasoner/train_prm.py`). It is measured on traces of held-out problems, whose first wrong step is known
+(`benchmarks/steps.py`): the area under the ROC curve of the steps' scores, right against wrong, up to and with the
+first wrong one; and that of a trace's least, last and mean score, right answers against wrong ones. Intervals are of a
+bootstrap over problems. The same training with the true labels says what there is to be learnt, one with labels at
+random that nothing leaks. With `--lake` a release that is there is taken.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.results import arguments, publish, write
 from benchmarks.steps import MODEL, first_wrong, sampled
-from data.tiny_reasoner.evaluate import held_out
+from data.tiny_reasoner.evaluate import LOOKED_AT, held_out
 from data.tiny_reasoner.problems import Problem, problems
 from data.tiny_reasoner.train_prm import BASE, Row, Training, graded, rows_of, save, train
 from data.tiny_reasoner.write import write as write_problems
@@ -41,7 +42,7 @@ from tasks.text.steps import steps
 from tasks.verify.live import LiveVerifier
 from tasks.verify.verify import VerifyConfig
 
-SEED: Final = "prm"
+SEED: Final = "prm2"
 """Of the training problems; no held-out question is among them."""
 WAYS: Final[tuple[Reduction, ...]] = ("min", "last", "mean")
 _RESAMPLED: Final = 1_000
@@ -138,14 +139,19 @@ def random_rows(rows: Sequence[Row]) -> list[Row]:
     return [row._replace(labels=tuple(islice(rest, len(row.labels)))) for row in rows]
 
 
-def agreement(release: Path, traces: Mapping[str, Trace]) -> float:
-    """The share of the release's labels that are true, of steps up to and with the first wrong one."""
+def labelled(release: Path) -> dict[str, list[bool]]:
+    """The release's labels, by trace."""
     table = ds.dataset(release / "stepwise/train", format="parquet").to_table(columns=["trace_id", "labels"])
+    return {row["trace_id"]: row["labels"] for row in table.to_pylist()}
+
+
+def agreement(labels: Mapping[str, Sequence[bool]], traces: Mapping[str, Trace]) -> float:
+    """The share of labels that are true, of steps up to and with the first wrong one."""
     same = [
-        label == (at != traces[row["trace_id"]].wrong)
-        for row in table.to_pylist()
-        for at, label in enumerate(row["labels"])
-        if traces[row["trace_id"]].wrong < 0 or at <= traces[row["trace_id"]].wrong
+        label == (at != traces[name].wrong)
+        for name, those in labels.items()
+        for at, label in enumerate(those)
+        if traces[name].wrong < 0 or at <= traces[name].wrong
     ]
     return float(np.mean(same))
 
@@ -165,7 +171,10 @@ def made(options: argparse.Namespace, folder: Path) -> tuple[Lake, Path]:
             "generate.samplers.policy.n": options.samples,
             "generate.samplers.policy.temperatures": "[1.0]",
             "generate.samplers.policy.sampling.max_tokens": _SHORT,
+            "select": "[{pass_rate: {}}]",
+            "score.method": "omega",
             "score.k": options.k,
+            "score.sampling.temperature": options.temperature,
             "score.sampling.max_tokens": _SHORT,
         }
         refresh(name, place, [f"{key}={value}" for key, value in settings.items()])
@@ -185,7 +194,7 @@ def known(seed: str, questions: Set[str]) -> dict[str, Problem]:
 
 def measured_on(options: argparse.Namespace, folder: Path) -> list[Trace]:
     """Traces of held-out problems by the bundled model."""
-    asked = held_out(options.held_out)
+    asked = held_out(options.held_out, LOOKED_AT)
     engine = {MODEL: ModelConfig(model=str(BASE), engine={"transformers": {}})}
     with Models(engine) as models, LiveVerifier(VerifyConfig()) as live:
         lake = Lake(str(folder / "held-out"))
@@ -225,10 +234,11 @@ def lab(options: argparse.Namespace) -> Iterator[tuple[Path, Lab]]:
         lake, release = made(options, folder)
         tables = lake.newest()
         questions = {str(one) for one in lake.rows(tables, "problems", ["question"])["question"].to_pylist()}
-        traces = traces_of(lake, tables, known(SEED, questions))
+        every, labels = traces_of(lake, tables, known(SEED, questions)), labelled(release)
+        traces = {name: every[name] for name in labels}
         rows = rows_of(release)
         sets = {"release": rows, "true": true_rows(traces), "random": random_rows(rows)}
-        yield folder, Lab(sets, measured_on(options, folder), agreement(release, traces))
+        yield folder, Lab(sets, measured_on(options, folder), agreement(labels, traces))
 
 
 def figures(traces: Sequence[Trace], scores: Sequence[Scores]) -> dict[str, Judged]:
@@ -268,9 +278,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--problems", type=int, default=1500, help="to train on")
+    parser.add_argument("--problems", type=int, default=6000, help="to train on")
     parser.add_argument("--samples", type=int, default=4, help="traces of each problem")
     parser.add_argument("--k", type=int, default=4, help="continuations of a step")
+    parser.add_argument(
+        "--temperature", type=float, default=0.3, help="of the continuations; the traces are taken at 1"
+    )
     parser.add_argument("--held-out", type=int, default=240, help="problems to measure on")
     parser.add_argument("--engine", default="transformers", help="what samples and goes on: transformers or vllm")
     parser.add_argument("--lake", type=Path, help="where the release is, or is to be kept")

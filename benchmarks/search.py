@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.results import arguments, publish, write
 from benchmarks.search_work import Column, Points, measured
-from data.tiny_reasoner.evaluate import held_out
+from data.tiny_reasoner.evaluate import LOOKED_AT, held_out
 from tasks.ids import question_id
 
 METHODS: Final = ("one sample", "majority", "best of N", "weighted", "beam", "DVTS")
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def _seed(options: argparse.Namespace, seed: int) -> Points:
-    problems = {question_id("math", one.question): one for one in held_out(options.problems)}
+    problems = {question_id("math", one.question): one for one in held_out(options.problems, LOOKED_AT)}
     return measured(problems, options.sizes, seed, options.temperature)
 
 

@@ -3,7 +3,8 @@
 The bundled model solves held-out problems whose steps are known. The first wrong step of a trace is the first that does
 not work out the value which the problem's own step works out, from the same numbers (for the last: that does not give
 the answer). Both methods score the same traces. A figure is the share of traces of which a method names that very step
-(-1 where there is none), with its 95 % interval; another one the same among traces with a wrong step.
+(-1 where there is none), with its 95 % interval; further ones the same among traces with a wrong step, and among those
+of them whose problem is solved by another trace: rollouts from right steps fail, too, where nothing solves a problem.
 """
 
 import argparse
@@ -15,11 +16,11 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from benchmarks.results import arguments, publish, write
-from data.tiny_reasoner.evaluate import held_out
+from data.tiny_reasoner.evaluate import LOOKED_AT, held_out
 from data.tiny_reasoner.problems import Problem, Step
 from schemas.conform import rows
 from schemas.refs import Stage, Tables, added
-from schemas.tables import PROBLEMS
+from schemas.tables import PROBLEMS, Status
 from tasks.engines.contract import Sampling
 from tasks.engines.models import ModelConfig, Models
 from tasks.generate.config import GenerateConfig, Sampler
@@ -42,14 +43,30 @@ MODEL: Final = "tiny"
 _NUMBER: Final = re.compile(r"\d+")
 
 
+class Agreement(NamedTuple):
+    """On how many traces a method names the true first wrong step."""
+
+    agreeing: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.agreeing / max(self.of, 1)
+
+    def __str__(self) -> str:
+        low, high = wilson(self.agreeing, self.of)
+        return f"{self.share:.2f} of {self.of} ({low:.2f} to {high:.2f})"
+
+
 class Figures(NamedTuple):
     """How a method did."""
 
-    traces: int
-    agreeing: int
-    wrong: int
+    traces: Agreement
+    wrong: Agreement
     """Traces with a wrong step, or said to have one."""
-    agreeing_wrong: int
+    solvable: Agreement
+    """Those of them whose problem has a right trace, too."""
     rollouts: int
 
 
@@ -97,24 +114,31 @@ def sampled(lake: Lake, problems: Mapping[str, Problem], models: Models, live: L
 def compared(lake: Lake, tables: Tables, scored: Tables, problems: Mapping[str, Problem]) -> Figures:
     """A method's verdicts beside the truth."""
     said = {row["trace_id"]: row["first_wrong_step"] for row in lake.rows(scored, "verdicts").to_pylist()}
-    pairs = [
-        (said[row["trace_id"]], first_wrong(steps(row["text"], row["step_offsets"]), problems[row["problem_id"]]))
-        for row in lake.rows(tables, "traces").to_pylist()
+    stands = {row["trace_id"]: row["status"] for row in lake.rows(tables, "standings").to_pylist()}
+    traces = lake.rows(tables, "traces").to_pylist()
+    solved = {row["problem_id"] for row in traces if stands[row["trace_id"]] == Status.CORRECT}
+    found = [
+        (
+            said[row["trace_id"]],
+            first_wrong(steps(row["text"], row["step_offsets"]), problems[row["problem_id"]]),
+            row["problem_id"] in solved,
+        )
+        for row in traces
         if row["trace_id"] in said
     ]
-    wrong = [one for one in pairs if one != (-1, -1)]
-    return Figures(
-        len(pairs), sum(a == b for a, b in pairs), len(wrong), sum(a == b for a, b in wrong), _count(lake, scored)
-    )
+    wrong = [one for one in found if one[:2] != (-1, -1)]
+    solvable = [one for one in wrong if one[2]]
+    rollouts = lake.row_count(scored.get("completions", ()))
+    return Figures(_agreement(found), _agreement(wrong), _agreement(solvable), rollouts)
 
 
-def _count(lake: Lake, scored: Tables) -> int:
-    return lake.row_count(scored.get("completions", ()))
+def _agreement(some: Sequence[tuple[int, int, bool]]) -> Agreement:
+    return Agreement(sum(one == other for one, other, _ in some), len(some))
 
 
 def measured(options: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
     """Each method's figures, on the same traces."""
-    problems = {question_id("math", one.question): one for one in held_out(options.problems)}
+    problems = {question_id("math", one.question): one for one in held_out(options.problems, LOOKED_AT)}
     engine = {MODEL: ModelConfig(model=str(DATA / "models/tiny-reasoner"), engine={"transformers": {}})}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -134,27 +158,28 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
-    parser.add_argument("--problems", type=int, default=40)
+    parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--samples", type=int, default=2, help="traces of each problem")
-    parser.add_argument("--k", type=int, default=4, help="continuations of a step")
+    parser.add_argument("--k", type=int, default=16, help="continuations of a step")
     parser.add_argument(
-        "--temperature", type=float, default=0.3, help="of the continuations; the traces are taken at 1"
+        "--temperature", type=float, default=0.7, help="of the continuations; the traces are taken at 1"
     )
     options = parser.parse_args()
     table: list[list[str]] = []
     metrics: dict[str, float] = {}
     for method, one in measured(options):
-        low, high = wilson(one.agreeing, one.traces)
-        share = one.agreeing / one.traces
-        erring = one.agreeing_wrong / max(one.wrong, 1)
-        table.append(
-            [method, f"{share:.2f} ({low:.2f} to {high:.2f})", f"{erring:.2f} of {one.wrong}", f"{one.rollouts}"]
-        )
-        metrics |= {f"{method}_agreement": share, f"{method}_among_wrong": erring, f"{method}_rollouts": one.rollouts}
+        table.append([method, str(one.traces), str(one.wrong), str(one.solvable), f"{one.rollouts}"])
+        metrics |= {f"{method}_agreement": one.traces.share, f"{method}_rollouts": one.rollouts}
+        metrics |= {f"{method}_among_wrong": one.wrong.share, f"{method}_among_solvable": one.solvable.share}
     metrics["omega_rollouts_share"] = metrics["omega_rollouts"] / metrics["math_shepherd_rollouts"]
-    publish(
-        "First wrong steps", ["method", "agreement", "where one is wrong or said to be", "rollouts"], table, metrics
-    )
+    header = [
+        "method",
+        "agreement",
+        "where one is wrong or said to be",
+        "and the problem has a right trace",
+        "rollouts",
+    ]
+    publish("First wrong steps", header, table, metrics)
     write(options.json, metrics)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 BATCH: Final = 256
+LOOKED_AT: Final = 240
+"""So many held-out problems were looked at when benchmarks' settings were chosen; figures are of later ones."""
 LONGEST: Final = 256
 """Tokens of a completion, at most."""
 
@@ -76,9 +78,9 @@ def prompt_of(user: str, begun: str = "") -> str:
     return f"{USER}{user}{END}{ASSISTANT}{begun}"
 
 
-def held_out(count: int) -> list[Problem]:
-    """The first held-out problems."""
-    return list(islice(problems("held out", held_out=True), count))
+def held_out(count: int, after: int = 0) -> list[Problem]:
+    """So many held-out problems, after the first ones."""
+    return list(islice(problems("held out", held_out=True), after, after + count))
 
 
 def rewritten_prompts(asked: list[Problem], rng: Random) -> list[str]:

@@ -92,13 +92,13 @@ def fit(
 ) -> dict[str, int]:
     """Train on a schedule, and say what was done."""
     started, done, tokens = time.monotonic(), 0, 0
-    optimizers = _optimizers(model)
+    those = optimizers(model)
     for ids, labels in source:
         seconds = time.monotonic() - started
         progress = done / schedule.steps if schedule.steps else seconds / (60 * schedule.minutes)
         if progress >= 1:
             break
-        loss = _step(model, optimizers, (ids, labels), schedule.rate * _share(progress))
+        loss = _step(model, those, (ids, labels), schedule.rate * share(progress))
         done, tokens = done + 1, tokens + int((ids != tokenizer.pad_token_id).sum())
         if done % 50 == 0:
             speed = tokens / (time.monotonic() - started)
@@ -127,7 +127,7 @@ def _pad(rows: list[tuple[list[int], list[int]]], pad: int) -> Batch:
     return ids, torch.tensor([labels + [-100] * (longest - len(labels)) for _, labels in rows])
 
 
-def _optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
+def optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for the embeddings and norms."""
     matrices = [one for name, one in model.named_parameters() if one.ndim == 2 and "layers" in name]
     known = {id(one) for one in matrices}
@@ -136,24 +136,29 @@ def _optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
     return [muon, torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)]
 
 
-def _share(progress: float) -> float:
+def share(progress: float) -> float:
     """Of the highest learning rate: up in a line, then down along a cosine."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, 0.02)
     return 0.02 + 0.98 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-def _step(model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
-    ids, labels = batch
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss: torch.Tensor = model(input_ids=ids, labels=labels).loss
+def descend(model: torch.nn.Module, those: list[torch.optim.Optimizer], loss: torch.Tensor, rate: float) -> None:
+    """One step of the optimizers."""
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
+    for optimizer in those:
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
         optimizer.zero_grad()
+
+
+def _step(model: LlamaForCausalLM, those: list[torch.optim.Optimizer], batch: Batch, rate: float) -> float:
+    ids, labels = batch
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss: torch.Tensor = model(input_ids=ids, labels=labels).loss
+    descend(model, those, loss, rate)
     return float(loss.detach())
 
 

@@ -20,6 +20,7 @@ import pyarrow.dataset as ds
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
+from data.tiny_reasoner.train import ROUNDED, descend, optimizers, share
 from tasks.engines.contract import Graded
 from tasks.engines.grading import Grader, Reading, Text
 from tasks.places import DATA
@@ -32,8 +33,6 @@ BASE: Final = DATA / "models/tiny-reasoner"
 BATCH: Final = 32
 POOL: Final = 32
 """Batches drawn together and sorted by length, so that little is padding."""
-WARM_UP: Final = 0.05
-"""The share of the training in which the learning rate rises."""
 IGNORED: Final = -100
 
 
@@ -48,8 +47,8 @@ class Row(NamedTuple):
 class Training(NamedTuple):
     """How long and how fast."""
 
-    epochs: float = 4
-    rate: float = 5e-4
+    epochs: float = 3
+    rate: float = 1.5e-3
     seed: int = 0
 
 
@@ -68,16 +67,11 @@ def train(rows: Sequence[Row], how: Training) -> "PreTrainedModel":
     model.train()
     encoded = _encoded(rows)
     steps = ceil(len(encoded) * how.epochs / BATCH)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=how.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=steps + 1, pct_start=WARM_UP)
+    those = optimizers(model)
     started = time.monotonic()
     for done, batch in enumerate(_batches(encoded, steps, how.seed), 1):
         loss = _loss(model, batch)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        descend(model, those, loss, how.rate * share(done / (steps + 1)))
         if done % 50 == 0 or done == steps:
             sys.stdout.write(
                 f"{time.monotonic() - started:6.0f} s  step {done} of {steps}  loss {float(loss.detach()):.3f}\n"
@@ -124,7 +118,7 @@ def _batches(
 
 
 def _loss(model: Any, batch: Sequence[tuple[Text, tuple[bool, ...]]]) -> torch.Tensor:
-    longest = max(len(text.ids) for text, _ in batch)
+    longest = -(-max(len(text.ids) for text, _ in batch) // ROUNDED) * ROUNDED
     ids = torch.zeros(len(batch), longest, dtype=torch.long)
     wanted = torch.full_like(ids, IGNORED)
     mask = torch.zeros_like(ids)

@@ -47,7 +47,7 @@ def test_it_is_small() -> None:
 
 def test_it_tells_right_steps_of_the_bundled_model_from_wrong_ones(loop: asyncio.Runner, prm: RewardEngine) -> None:
     """Of sampled traces; what it is blind to, such as sums that are off by one, its card says."""
-    asked, rng = held_out(40), Random(0)
+    asked, rng = held_out(20), Random(0)
     prompts = [prompt_of(solve_prompt(one, rng)) for one in asked for _ in range(4)]
     texts = complete(load(BASE), prompts, temperature=1.0)
     lines = [tuple(one.splitlines()) for one in texts]
@@ -59,7 +59,7 @@ def test_it_tells_right_steps_of_the_bundled_model_from_wrong_ones(loop: asyncio
     told = scored(loop, prm, [graded(one.question, one.steps) for one in traces])
     assert all(len(one.scores) == len(trace.steps) for one, trace in zip(told, traces, strict=True))
     judged = by_step(traces, told)
-    assert auc(judged.scores, judged.right) > 0.7
+    assert auc(judged.scores, judged.right) > 0.8
 
 
 def test_a_trained_model_loads_as_a_reward_model(loop: asyncio.Runner, tmp_path: Path) -> None:
