@@ -262,10 +262,18 @@ class RefreshConfig(CurationConfig):
         return self
 
     @model_validator(mode="after")
+    def _writers_write(self) -> Self:
+        writers = {f"generate.samplers.{name}.model": one.model for name, one in self.generate.samplers.items()}
+        writers |= {"problems.model": self.problems.model} if self.problems else {}
+        writers |= {"witness.model": self.witness.model} if self.witness else {}
+        for setting, name in writers.items():
+            _among(setting, name, "models", self.models)
+            _fits(setting, name, self.models, scoring=False)
+        return self
+
+    @model_validator(mode="after")
     def _strategies_fit(self) -> Self:
         for name, sampler in self.generate.samplers.items():
-            if sampler.model in self.models:
-                _fits(f"generate.samplers.{name}.model", sampler.model, self.models, scoring=False)
             strategy, built = sampler.built()
             for use in built.uses:
                 setting = f"generate.samplers.{name}.strategy.{strategy}.{use.setting}"

@@ -214,7 +214,7 @@ def test_kill_9_loses_nothing_and_the_run_goes_on(
     [
         ("models.tiny.model=/no/such/model", "/no/such/model"),
         ("models.tiny.engine=abacus", "unknown name 'abacus' in kinds"),
-        ("problems.model=huge", "unknown model 'huge'"),
+        ("problems.model=huge", r"problems\.model: huge is none of the recipe's models, which are tiny"),
         ("generate.samplers.tiny.n=0", "generate.samplers.tiny.n"),
         ("verify.majority.witness=agrees", "witness"),
     ],

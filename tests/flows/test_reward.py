@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from flows.config import CurateConfig
+from flows.config import CurateConfig, RefreshConfig
 from flows.curate import curate
 from schemas.errors import TracemillError
 from tasks.engines.models import Models
@@ -47,6 +47,26 @@ def recipe(path: Path, **settings: Any) -> dict[str, Any]:
 def test_a_model_has_to_be_what_it_is_used_as(tmp_path: Path, settings: dict[str, Any], why: str) -> None:
     with pytest.raises(TracemillError, match=why):
         CurateConfig.model_validate(recipe(tmp_path / "traces.jsonl", **settings))
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ({"generate": {"samplers": {"s": {"model": "prm"}}}}, r"generate\.samplers\.s\.model: prm is a reward model"),
+        (
+            {"generate": {"samplers": {"s": {"model": "huge"}}}},
+            r"generate\.samplers\.s\.model: huge is none",
+        ),
+        ({"problems": {"model": "prm"}}, r"problems\.model: prm is a reward model"),
+        ({"witness": {"model": "prm"}}, r"witness\.model: prm is a reward model"),
+    ],
+)
+def test_a_model_that_writes_is_no_reward_model(setting: dict[str, Any], why: str) -> None:
+    sound = {"name": "mine", "models": MODELS, "generate": {"samplers": {"s": {"model": "policy"}}}}
+    sound["problems"] = {"model": "policy"}
+    RefreshConfig.model_validate(sound)
+    with pytest.raises(TracemillError, match=why):
+        RefreshConfig.model_validate(sound | setting)
 
 
 @pytest.mark.usefixtures("prefect_server")
