@@ -1,5 +1,6 @@
 """What a person sees of a run on the terminal: a bar for each stage with rate and time left, then the numbers."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -179,7 +180,7 @@ def _funnel(summary: Summary) -> Table:
         lost = step.before - step.after
         table.add_row(f"  {step.stage}", f"{step.before:,}", f"{lost:,}" if lost else "", f"{step.after:,}", bar)
         for reason, rows in step.reasons.items():
-            table.add_row(Text(f"    {reason}", style="dim"), "", Text(f"{rows:,}", style="dim"))
+            table.add_row(Text(f"  {reason}", style="dim"), "", Text(f"{rows:,}", style="dim"))
     return table
 
 
@@ -216,25 +217,27 @@ def _agreements(console: Console, summary: Summary) -> None:
 
 
 def _mixture(found: Mixture) -> Table:
-    """A line for each release and group in it."""
+    """A line for each release, for each reason why some of it is left out, and for each group in it."""
     asked = f" of {found.wanted:,} asked for" if found.wanted else ""
     table = Table(box=SIMPLE_HEAD, title=f"mixture: {found.rows:,} rows{asked}", title_justify="left", padding=(0, 1))
-    table.add_column("")
-    for name in ("offered", "repeats others", "leaks", "unfit", "over", "kept", "rows", "got", "wanted"):
+    table.add_column("", overflow="fold", min_width=12)
+    for name in ("offered", "left out", "kept", "rows", "got", "wanted"):
         table.add_column(name, justify="right", no_wrap=True)
     for release in found.licenses:
         cells = [one for one in found.cells if one.release == release]
         groups = [one for one in found.shares if release in one.group]
-        copies = sum(sum(one.same.values()) + sum(one.duplicates.values()) for one in cells)
-        lost = [sum(getattr(one, name) for one in cells) for name in ("leaks", "unfit", "over", "kept", "rows")]
-        got, wanted = sum(one.rows for one in groups), sum(one.wanted for one in groups)
-        numbers = [sum(one.offered for one in cells), copies, *lost]
-        shares = [percent(got, found.rows), f"{wanted:.1%}"]
-        table.add_row(Text(release, style="bold"), *(f"{one:,}" if one else "" for one in numbers), *shares)
+        out = sum((one.left_out for one in cells), Counter[str]())
+        numbers = [sum(one.offered for one in cells), out.total()]
+        numbers += [sum(getattr(one, name) for one in cells) for name in ("kept", "rows")]
+        wanted = f"{sum(one.wanted for one in groups):.1%}"
+        got = percent(sum(one.rows for one in groups), found.rows)
+        table.add_row(Text(release, style="bold"), *(f"{one:,}" for one in numbers), got, wanted)
+        for reason, count in out.items():
+            table.add_row(Text(f"  {reason}", style="dim"), "", f"{count:,}")
         for one in groups if len(groups) > 1 else ():
             name = " · ".join(part for part in one.group if part != release)
             share = [f"{one.rows:,}", percent(one.rows, found.rows), f"{one.wanted:.1%}"]
-            table.add_row(Text(f"  {name}", style="dim"), *[""] * 6, *share)
+            table.add_row(Text(f"  {name}"), "", "", "", *share)
     return table
 
 

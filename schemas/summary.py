@@ -1,5 +1,6 @@
 """What a run came to: the numbers behind the card, the page, the terminal and `tracemill stats`."""
 
+from collections import Counter
 from typing import Final
 
 from pydantic import Field
@@ -182,6 +183,14 @@ class MixedCell(ConfigBase):
     kept: int
     rows: int
     """The kept ones, each as often as it is repeated."""
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Traces that are not kept, by why."""
+        found = Counter({f"also in {release}": count for release, count in self.same.items()})
+        found.update({f"repeats {release}": count for release, count in self.duplicates.items()})
+        found.update({"leaks": self.leaks, "unfit": self.unfit, "over share, cap": self.over})
+        return +found
 
 
 class MixedShare(ConfigBase):

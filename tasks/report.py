@@ -242,15 +242,9 @@ def pairs(summary: Summary) -> str:
 def mixture(found: Mixture) -> str:
     """What came from where, what each group was to have and has, and how many exported rows that makes."""
     cells = table(
-        [
-            *("release", "domain", "difficulty", "offered", "in an earlier release", "duplicates", "leaks"),
-            *("unfit", "over", "kept", "rows"),
-        ],
+        ["release", "domain", "difficulty", "offered", "kept", "rows", "left out"],
         (
-            (
-                *(one.release, one.domain, one.difficulty, one.offered, _reasons(one.same), _reasons(one.duplicates)),
-                *(one.leaks, one.unfit, one.over, one.kept, one.rows),
-            )
+            (one.release, one.domain, one.difficulty, one.offered, one.kept, one.rows, _reasons(one.left_out))
             for one in found.cells
         ),
     )
@@ -264,8 +258,8 @@ def mixture(found: Mixture) -> str:
     )
     asked = f", of {found.wanted:,} that were asked for" if found.wanted else ""
     said = (
-        f"{found.rows:,} rows{asked}. Counted are the traces that make up the shares; `over` are those over a share or "
-        "a cap, `unfit` those that a selector dropped or whose problem has another reference in an earlier release."
+        f"{found.rows:,} rows{asked}. Counted are the traces that make up the shares; unfit are those that a selector "
+        "dropped or whose problem has another reference in an earlier release."
     )
     return "\n\n".join([cells, said, groups, *([f"Exported rows:\n\n{exported}"] if paths else [])])
 

@@ -37,8 +37,8 @@ Row = Mapping[str, Any]
 def searches(lake: Lake, tables: Tables, numbers: str) -> str:
     """What they came to in all, `numbers`, and trees of the newest round that has any: of its first part's problems."""
     trees = next(filter(None, (_trees(lake, one) for one in reversed(rounds_of(lake, tables)))), [])
-    legend = "A branch: its value, × how often it was looked at, and what it adds. ▶ leads to the chosen one, "
-    legend += "✓ stands as correct, ✗ as incorrect, ■ is whole, · was left."
+    legend = "A branch: its value, × how often it was looked at, and what it adds. ▶ leads to the chosen one. Of whole "
+    legend += "branches ✓ stands as correct, ✗ as incorrect, ■ as neither; · is where others go on, or was left."
     return "\n\n".join([numbers, *([legend] if trees else []), *trees])
 
 
@@ -97,13 +97,14 @@ def _lines(
     marks = {str(Status.CORRECT): "✓", str(Status.INCORRECT): "✗"}
     while waiting:
         row, depth = waiting.pop()
-        whole = "■" if row["finish_reason"] == "stop" else "·"
+        mark = marks.get(status.get(row["trace_id"], ""), "■") if row["finish_reason"] == "stop" else "·"
         lead = "▶" if row["trace_id"] in chosen else " "
         value = row["search"]["value"]
-        worth = f"{'-' if value is None else f'{value:.2f}'} ×{row['search']['visits']}"
+        worth = "-" if value is None else f"{value:.2f}"
+        if visits := row["search"]["visits"]:
+            worth += f" ×{visits}"
         text = " ".join(row["text"][_from(row) :].split())
         said = text[:_TEXT] + (" …" if len(text) > _TEXT else "")
-        mark = marks.get(status.get(row["trace_id"], ""), whole)
         yield f"{lead}{'  ' * min(depth, _DEEPEST)}{mark} {worth} {said}"
         waiting += [(one, depth + 1) for one in reversed(children.get(row["trace_id"], ()))]
 

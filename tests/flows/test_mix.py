@@ -122,7 +122,7 @@ def test_what_two_releases_share_is_there_once(folder: Path, page: Callable[[], 
     assert mixture(release).exported["other/v1"]["sft/train"] == 10
 
     card = (place(folder, release) / "README.md").read_text()
-    assert "| other/v1 | math | medium | 14 | own/v1 2 |  | 2 | 0 | 0 | 10 | 10 |" in card
+    assert "| other/v1 | math | medium | 14 | 10 | 10 | also in own/v1 2; leaks 2 |" in card
     for licence in ("own/v1 | mit", "own/v1: own.jsonl | not stated", "other/v1 | cc-by-nc-4.0", "exam.jsonl | mit"):
         assert f"| {licence} |" in card
     assert "release other/v1" in (place(folder, release) / "lineage.json").read_text()
