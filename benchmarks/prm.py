@@ -6,7 +6,7 @@ it solves some samples of a problem, not all; the release's labels, and nothing 
 (`benchmarks/steps.py`): the area under the ROC curve of the steps' scores, right against wrong, up to and with the
 first wrong one; and that of a trace's least, last and mean score, right answers against wrong ones. Intervals are of a
 bootstrap over problems. The same training with the true labels says what there is to be learnt, one with labels at
-random that nothing leaks. With `--lake` a release that is there is taken.
+random that nothing leaks; `bundled` is `data/models/tiny-prm`. With `--lake` a release that is there is taken.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from tasks.engines.models import ModelConfig, Models
 from tasks.engines.rewards import Reduction, reduced
 from tasks.ids import question_id
 from tasks.lake import Lake
+from tasks.places import DATA
 from tasks.text.steps import steps
 from tasks.verify.live import LiveVerifier
 from tasks.verify.verify import VerifyConfig
@@ -252,7 +253,8 @@ def main() -> None:
     options = _options()
     with lab(options) as (folder, ready):
         runs = [("release", seed) for seed in range(options.seeds)] + [(name, 0) for name in options.beside]
-        found: dict[str, list[dict[str, Judged]]] = {}
+        bundled = figures(ready.traces, scored(DATA / "models/tiny-prm", ready.traces))
+        found: dict[str, list[dict[str, Judged]]] = {"bundled": [bundled]}
         for name, seed in runs:
             model = folder / f"{name}-{seed}"
             save(train(ready.rows[name], Training(options.epochs, options.rate, seed)), model, {})

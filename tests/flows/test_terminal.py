@@ -1,6 +1,7 @@
 """What a run prints at its end, on a terminal of eighty columns."""
 
 import io
+from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ def printed(summary: Summary) -> str:
 
 
 def cell(release: str, **numbers: int) -> MixedCell:
-    none = {"offered": 130_000, "leaks": 0, "unfit": 0, "over": 0, "kept": 120_000, "rows": 240_000}
+    none: dict[str, Any] = {"offered": 130_000, "leaks": 0, "unfit": 0, "over": 0, "kept": 120_000, "rows": 240_000}
     return MixedCell(release=release, domain="math", difficulty="easy", same={RELEASES[0]: 7}, **(none | numbers))
 
 
