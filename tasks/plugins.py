@@ -71,5 +71,6 @@ def explain(exc: ValidationError, *, prefix: tuple[str, ...] = ()) -> str:
     for error in exc.errors():
         key = ".".join(str(part) for part in (*prefix, *error["loc"]))
         message = "is not a known key" if error["type"] == "extra_forbidden" else error["msg"]
+        message = message.removeprefix("Value error, ")
         faults.append(f"{key}: {message}")
     return "; ".join(faults)

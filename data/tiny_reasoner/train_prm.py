@@ -47,7 +47,7 @@ class Row(NamedTuple):
 class Training(NamedTuple):
     """How long and how fast."""
 
-    epochs: float = 3
+    epochs: float = 2.5
     rate: float = 1.5e-3
     seed: int = 0
 

@@ -5,6 +5,7 @@ from typing import Any, Final, Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.base import ConfigBase
+from schemas.errors import RecipeError
 from tasks import plugins
 from tasks.engines.contract import Sampling
 from tasks.generate.contract import Strategy
@@ -62,7 +63,10 @@ class Sampler(Prompting):
         Raises:
             RecipeError: there is no such strategy, or it has no such setting.
         """
-        [(name, config)] = plugins.configure(STRATEGIES, self.strategy).items()
+        try:
+            [(name, config)] = plugins.configure(STRATEGIES, self.strategy).items()
+        except RecipeError as exc:
+            raise type(exc)(f"strategy: {exc}") from exc
         return name, plugins.load(STRATEGIES, name).build(config)
 
 

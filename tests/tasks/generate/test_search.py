@@ -156,7 +156,7 @@ def test_a_server_that_does_not_say_what_ended_a_step_is_understood(
 
 def test_settings_that_do_not_fit_are_named() -> None:
     for strategy, fault in [
-        ({"beam": {"n": 3, "width": 2, "worth": {"reward": "prm"}}}, "multiple of width"),
+        ({"beam": {"n": 3, "width": 2, "worth": {"reward": "prm"}}}, "strategy: beam: n has to be a multiple of width"),
         ({"beam": {"worth": {}}}, "give either reward"),
         ({"best_of_n": {"by": "reward"}}, "worth"),
         ({"beams": {}}, "unknown name 'beams'"),
